@@ -1,0 +1,32 @@
+"""The columns of a run's Parquet files, in one place (`prompts.parquet`, `samples.parquet`)."""
+
+import pyarrow as pa
+
+FORMAT = 1
+
+SPLITS = ("read", "select", "report")
+"""Names of the three splits; a sample's `split` is one of them."""
+
+PROMPTS_SCHEMA = pa.schema(
+    [
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("domain", pa.string()),
+        pa.field("prompt", pa.string(), nullable=False),  # the text, all turns, as a reader sees it
+        pa.field("messages", pa.string()),  # JSON list of {"role", "content"} when the prompt is a chat
+    ]
+)
+
+SAMPLES_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("checkpoint", pa.int32(), nullable=False),  # index into the control parameter's values
+        pa.field("draw", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("response", pa.large_string(), nullable=False),
+        pa.field("token_ids", pa.list_(pa.int32())),
+        pa.field("finish_reason", pa.string()),
+        pa.field("logprob", pa.float64()),  # under its own checkpoint, natural logarithm
+        pa.field("scores", pa.string()),  # JSON object of scores that came with the data
+    ]
+)

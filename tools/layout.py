@@ -1,0 +1,110 @@
+"""Where each sample sits: its prompt, its side of the comparison and its stratum, and the weights that follow.
+
+Every estimator takes its rows through a `Layout`, so that weights and strata have a single source.
+Source: Method, sections 3 (weights) and 5 (notation).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.scale import FloatArray, IntArray
+
+Claim = Literal["fixed", "random"]
+BoolArray = NDArray[np.bool_]
+
+BEFORE, AFTER = 0, 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """N samples of Q prompts on two sides; every prompt has samples on both sides.
+
+    prompt_N: prompt index 0..Q-1. side_N: `BEFORE` or `AFTER`. checkpoint_N: which checkpoint of its side a
+    sample came from (any integers). Strata are prompt x side x checkpoint. Build with `layout_of`, which numbers
+    prompts and drops those that have one side only.
+    """
+
+    prompt_N: IntArray
+    side_N: IntArray
+    checkpoint_N: IntArray
+
+    @property
+    def samples(self) -> int:
+        return len(self.prompt_N)
+
+    @cached_property
+    def prompts(self) -> int:
+        return int(self.prompt_N.max()) + 1 if self.samples else 0
+
+    @cached_property
+    def stratum_N(self) -> IntArray:
+        """Stratum index 0..S-1 of each sample, ordered by prompt, then side, then checkpoint."""
+        return self._strata[1]
+
+    @cached_property
+    def _strata(self) -> tuple[IntArray, IntArray]:
+        keys = np.stack([self.prompt_N, self.side_N, self.checkpoint_N], axis=1)
+        if not self.samples:
+            return keys, np.zeros(0, dtype=np.int64)
+        unique_S3, inverse_N = np.unique(keys, axis=0, return_inverse=True)
+        return unique_S3, np.asarray(inverse_N, dtype=np.int64).reshape(-1)
+
+    @cached_property
+    def strata(self) -> int:
+        return len(self._strata[0])
+
+    @cached_property
+    def prompt_S(self) -> IntArray:
+        return self._strata[0][:, 0]
+
+    @cached_property
+    def side_S(self) -> IntArray:
+        return self._strata[0][:, 1]
+
+    @cached_property
+    def size_S(self) -> IntArray:
+        return np.bincount(self.stratum_N, minlength=self.strata)
+
+    @cached_property
+    def mass_S(self) -> FloatArray:
+        """Total weight of each stratum: 1 / (2 Q K), K checkpoints of that prompt on that side; sums to 1."""
+        prompt_side_S = self.prompt_S * 2 + self.side_S
+        checkpoints_S = np.bincount(prompt_side_S, minlength=2 * self.prompts)[prompt_side_S]
+        return 1.0 / (2.0 * self.prompts * checkpoints_S)
+
+    @cached_property
+    def weight_N(self) -> FloatArray:
+        """Weight of each sample, 1 / (2 Q K n): equal mass for every prompt and both its sides; sums to 1."""
+        return (self.mass_S / self.size_S)[self.stratum_N]
+
+    @cached_property
+    def label_N(self) -> FloatArray:
+        """The black-box values y: +1 before, -1 after."""
+        return np.where(self.side_N == BEFORE, 1.0, -1.0)
+
+
+def layout_of(
+    prompt_N: IntArray, side_N: IntArray, checkpoint_N: IntArray | None = None
+) -> tuple[Layout, BoolArray]:
+    """A `Layout` of the rows whose prompt has samples on both sides, and the mask [N] of the rows kept.
+
+    prompt_N: any integers that tell prompts apart (they are renumbered from 0 in rising order). checkpoint_N:
+    defaults to one checkpoint a side. A prompt with one side only says nothing about the change and is left out.
+    """
+    checkpoint_N = np.zeros_like(side_N) if checkpoint_N is None else checkpoint_N
+    unique, index_N = np.unique(prompt_N, return_inverse=True)
+    index_N = np.asarray(index_N).reshape(-1)
+    counts = np.zeros((len(unique), 2), dtype=np.int64)
+    np.add.at(counts, (index_N, side_N), 1)
+    kept_N = (counts > 0).all(axis=1)[index_N]
+    _, renumbered = np.unique(index_N[kept_N], return_inverse=True)
+    layout = Layout(
+        np.asarray(renumbered, dtype=np.int64).reshape(-1),
+        np.asarray(side_N[kept_N], dtype=np.int64),
+        np.asarray(checkpoint_N[kept_N], dtype=np.int64),
+    )
+    return layout, kept_N
