@@ -1,0 +1,236 @@
+"""The settings of the commands, where they are declared, and the four places they come from.
+
+Precedence: flags (or keywords of the Python API), then `ORDERPARAM_*` variables, then `orderparam.toml` in the
+working directory, then the defaults below. A value is checked once, here, and a refusal names the place it came
+from. What would run code or reach a server cannot be set by a file that merely lies in the working directory.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from probes.errors import InputError
+
+TOML_NAME = "orderparam.toml"
+ENVIRON_PREFIX = "ORDERPARAM_"
+NOT_SETTINGS = frozenset({"ORDERPARAM_API_KEY", "ORDERPARAM_TEST_DATA"})
+"""Variables that carry our prefix and are read elsewhere."""
+
+BY_FLAG_ONLY = frozenset({"measure_files", "dry_run"})
+"""Settings that are only ever given explicitly: a file of code is never found by itself."""
+
+
+def _split_commas(value: object) -> object:
+    """One string from the environment stands for the list it spells."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _no_truth_value(value: object) -> object:
+    """TOML's `true` would pass as the number 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")
+    return value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_split_commas)]
+Whole = Annotated[int, BeforeValidator(_no_truth_value)]
+Real = Annotated[float, BeforeValidator(_no_truth_value)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DiscoverSettings(_Settings):
+    """What `discover` and `measure` are told about the comparison, the search and its budget."""
+
+    before: str | None = Field(None, min_length=1)
+    """Values of the control parameter that make up the side before: `0,2` or `20:40` with both ends."""
+    after: str | None = Field(None, min_length=1)
+    """Values of the control parameter that make up the side after."""
+    model: Words = ("builtin",)
+    """Who proposes and judges; `builtin` works offline from contrast statistics and measures in code."""
+    claim: Literal["auto", "fixed", "random"] = "auto"
+    """Whether the claim is about these prompts (fixed) or prompts like these (random); auto: random from 20 on."""
+    rounds: Whole = Field(3, ge=1, le=20)
+    """Most rounds of proposing, judging and selecting."""
+    max_parameters: Whole = Field(6, ge=1, le=10)
+    """Most order parameters in the chosen set."""
+    min_gain: Real = Field(0.01, ge=0, le=1)
+    """Smallest gain of dissimilarity for which a parameter is added."""
+    given: Words = ()
+    """Measures that are taken as known: the search starts from them and reports what they leave."""
+    max_minutes: Real | None = Field(None, gt=0)
+    """Wall-clock budget in minutes; when it is spent the report is written with what is there."""
+    use_scores: bool = False
+    """Take the scores that came with the data as order parameters beside the measures."""
+    missing_as_level: bool = False
+    """Make a missing score a level of its own instead of dropping the row."""
+    measure_files: Paths = ()
+    """Python files, each with one function of the user's own that measures an answer."""
+    resamples: Whole = Field(999, ge=199, le=100_000)
+    """Resamples behind p-values and the stopping rule."""
+    processes: Whole = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
+    """Processes over which the measures are spread; the numbers do not depend on it."""
+    seed: Whole = Field(0, ge=0, lt=2**63)
+    """Seed of everything random; the same seed gives the same report."""
+    name: str | None = None
+    """Name of the discovery, a folder in the run; d1, d2, ... by default."""
+    dry_run: bool = False
+    """Say what would be read, judged and compared, and stop before doing it."""
+
+    @field_validator("model")
+    @classmethod
+    def _known_models(cls, specs: tuple[str, ...]) -> tuple[str, ...]:
+        if specs != ("builtin",):
+            raise ValueError("the only model spec of this version is builtin, which works offline")
+        return specs
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str | None) -> str | None:
+        if name is not None and not is_plain_name(name):
+            raise ValueError("a name has 1 to 80 letters, digits, '.', '_' or '-', and starts with none of '.-'")
+        return name
+
+
+class ReadSettings(_Settings):
+    """How files of responses are read."""
+
+    prompt_field: str | None = Field(None, min_length=1)
+    """Field that holds the prompt, where guessing would be wrong."""
+    response_field: str | None = Field(None, min_length=1)
+    """Field that holds the response."""
+    prompt_id_field: str | None = Field(None, min_length=1)
+    """Field that holds the prompt's id."""
+    pair_by: Literal["auto", "id", "text"] = "auto"
+    """What tells that two rows answer the same prompt: its id, its text, or whichever pairs more."""
+    thinking: Literal["keep", "strip"] = "keep"
+    """Whether a <think> block before the answer is part of it."""
+
+
+class OutputSettings(_Settings):
+    """How a command ends and how much it says."""
+
+    fail_above: Real | None = Field(None, ge=0, le=1)
+    """Exit with 3 when the total dissimilarity (its lower limit) is above this: a gate for a pipeline."""
+    quiet: bool = False
+    """No progress and no notes on stderr; warnings and the report remain."""
+
+
+KINDS: tuple[type[_Settings], ...] = (DiscoverSettings, ReadSettings, OutputSettings)
+KEYS: tuple[str, ...] = tuple(key for kind in KINDS for key in kind.model_fields)
+_Kind = TypeVar("_Kind", bound=_Settings)
+
+
+def load(
+    kind: type[_Kind],
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+) -> _Kind:
+    """The settings of one kind from all four places; a flag that is None was not given.
+
+    `folder` is where `orderparam.toml` may lie (the working directory). Raises `InputError` that names the flag,
+    the variable, or the file and key, and what would be right.
+    """
+    sources: dict[str, tuple[object, str]] = {}
+    sources.update(_of_toml((folder or Path.cwd()) / TOML_NAME))
+    sources.update(_of_environ(environ))
+    sources.update({key: (value, flag_of(key)) for key, value in flags.items() if value is not None})
+    return _checked(kind, {key: found for key, found in sources.items() if key in kind.model_fields})
+
+
+def from_keywords(kind: type[_Kind], keywords: Mapping[str, object]) -> _Kind:
+    """Settings given as keywords of the Python API; only those and the defaults count.
+
+    Raises `InputError` that names the keyword, also for one that does not exist.
+    """
+    for key in keywords:
+        if key not in kind.model_fields:
+            raise InputError(f"{shown(key)}: no such setting; {_nearest(key, list(kind.model_fields))}")
+    return _checked(kind, {key: (value, key) for key, value in keywords.items()})
+
+
+def flag_of(key: str) -> str:
+    """`min_gain` -> `--min-gain`; a flag that may be repeated is named in the singular."""
+    return "--measure-file" if key == "measure_files" else "--" + key.replace("_", "-")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name can be a folder of its own anywhere and never a path."""
+    plain = all(character.isascii() and (character.isalnum() or character in "._-") for character in name)
+    return plain and 1 <= len(name) <= 80 and name[0] not in ".-"
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A user's value as a message may hold it: quoted, without control characters, cut."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 4] + "..." + text[-1]
+
+
+def _of_toml(path: Path) -> dict[str, tuple[object, str]]:
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name}: not a TOML file: {error}") from error
+    for key, value in table.items():
+        if key in BY_FLAG_ONLY:
+            raise InputError(f"{path.name}: {key}: can only be given by its flag, {flag_of(key)}")
+        if key not in KEYS:
+            raise InputError(f"{path.name}: {shown(key)}: no such setting; {_nearest(key, list(KEYS))}")
+        if _names_a_server(value):
+            raise InputError(
+                f"{path.name}: {key}: a settings file can name no server address; "
+                f"give it by {flag_of(key)} or {ENVIRON_PREFIX}{key.upper()}"
+            )
+    return {key: (value, f"{path.name}: {key}") for key, value in table.items()}
+
+
+def _of_environ(environ: Mapping[str, str]) -> dict[str, tuple[object, str]]:
+    names = {ENVIRON_PREFIX + key.upper(): key for key in KEYS}
+    found: dict[str, tuple[object, str]] = {}
+    for name, value in environ.items():
+        if not name.startswith(ENVIRON_PREFIX) or name in NOT_SETTINGS:
+            continue
+        if name not in names:
+            raise InputError(f"{name}: no such setting; {_nearest(name, list(names))}")
+        if names[name] in BY_FLAG_ONLY:
+            raise InputError(f"{name}: can only be given by its flag, {flag_of(names[name])}")
+        found[names[name]] = (value, name)
+    return found
+
+
+def _names_a_server(value: object) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and "://" in text for text in texts)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"nearest: {near[0]}" if near else f"known: {', '.join(known)}"
+
+
+def _checked(kind: type[_Kind], sources: Mapping[str, tuple[object, str]]) -> _Kind:
+    try:
+        return kind.model_validate({key: value for key, (value, _) in sources.items()})
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        value, where = sources[str(first["loc"][0])]
+        raise InputError(f"{where}: {shown(value)}: {_said(first)}") from error
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    """Pydantic's message as the end of a line of ours."""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
