@@ -1,0 +1,108 @@
+"""How long work says where it stands: an interface that computing code is handed, and its three forms.
+
+Everything here writes to stderr; stdout belongs to the report. rich is imported only where bars are drawn.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+# Interface
+
+
+class Progress(Protocol):
+    """What computing code may say. A stage ends where the next one begins; `total` is None when unknown."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """A new stage of `total` steps begins."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Steps of the present stage are done."""
+
+    def note(self, text: str) -> None:
+        """One line the user should read, beside the bars."""
+
+
+@contextmanager
+def shown_on_stderr(quiet: bool) -> Iterator[Progress]:
+    """Bars on a terminal, a plain line a stage elsewhere, nothing when quiet."""
+    if quiet:
+        yield Silent()
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (
+            TextColumn("{task.description:<28}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+        )
+        with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
+            yield Bars(bars)
+    else:
+        yield PlainLines(sys.stderr)
+
+
+def visible(text: str) -> str:
+    """One line for a terminal: control characters, line breaks and lone surrogates are shown, never obeyed."""
+    shown = (
+        c if c.isprintable() or c == " " else c.encode("unicode_escape", "backslashreplace").decode() for c in text
+    )
+    return "".join(shown)
+
+
+# Implementations
+
+
+class Silent:
+    """Says nothing."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, steps: int = 1) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+
+class PlainLines:
+    """One line a stage, for logs and pipes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        self.note(name if total is None else f"{name} ({total:,})")
+
+    def advance(self, steps: int = 1) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        print(visible(text), file=self._stream, flush=True)
+
+
+class Bars:
+    """A bar with the time left for the present stage; one bar at a time."""
+
+    def __init__(self, bars: "RichProgress") -> None:
+        self._bars = bars
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        for task in self._bars.task_ids:
+            self._bars.remove_task(task)
+        self._bars.add_task(visible(name), total=total)
+
+    def advance(self, steps: int = 1) -> None:
+        for task in self._bars.task_ids:
+            self._bars.advance(task, steps)
+
+    def note(self, text: str) -> None:
+        self._bars.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
