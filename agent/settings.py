@@ -137,7 +137,7 @@ def load(
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> _Kind:
-    """The settings of one kind from all four places; a flag that is None was not given.
+    """The settings of one kind from all four places; a flag that is None, or an empty list, was not given.
 
     `folder` is where `orderparam.toml` may lie (the working directory). Raises `InputError` that names the flag,
     the variable, or the file and key, and what would be right.
@@ -145,7 +145,7 @@ def load(
     sources: dict[str, tuple[object, str]] = {}
     sources.update(_of_toml((folder or Path.cwd()) / TOML_NAME))
     sources.update(_of_environ(environ))
-    sources.update({key: (value, flag_of(key)) for key, value in flags.items() if value is not None})
+    sources.update({key: (value, flag_of(key)) for key, value in flags.items() if value not in (None, [])})
     return _checked(kind, {key: found for key, found in sources.items() if key in kind.model_fields})
 
 
