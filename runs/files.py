@@ -126,14 +126,8 @@ def write_array_whole(path: Path, array: NDArray[Any]) -> None:
 
 @contextmanager
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """A Parquet writer for tables or batches one after another; `path` appears when the block ends well.
-
-    Pages carry checksums, so that a damaged page is noticed when it is read.
-    """
-    with (
-        whole_file(path) as file,
-        pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
-    ):
+    """A Parquet writer for tables or batches one after another; `path` appears when the block ends well."""
+    with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         yield writer
 
 

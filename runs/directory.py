@@ -1,0 +1,328 @@
+"""A run on disk: made whole or not at all, owned by one process at a time, read and added to from here.
+
+    run.json  prompts.parquet  samples.parquet  loglik.npy  measures/KEY.npy  discoveries/NAME/
+
+`run.json` records size and checksum of every finished file; what is not recorded there does not count as done.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from probes.errors import InputError
+from probes.scale import FloatArray
+from runs.columns import Batches, conform, damaged, read_parquet, require_unchanged, write_samples
+from runs.files import explained, remove_leftovers, shown, whole_file, write_table_whole
+from runs.lock import hold, owner
+from runs.manifest import (
+    Control,
+    FileRecord,
+    InputRecord,
+    ReportRecord,
+    RunManifest,
+    Sampling,
+    Stage,
+    file_record,
+    load_manifest,
+    now,
+    program_version,
+    prompts_hash,
+    save_manifest,
+)
+from runs.schema import PROMPTS_SCHEMA, SAMPLES_SCHEMA
+from runs.staging import staged, staging_folder
+
+PROMPTS_FILE = "prompts.parquet"
+SAMPLES_FILE = "samples.parquet"
+LOGLIK_FILE = "loglik.npy"
+MEASURES_FOLDER = "measures"
+DISCOVERIES_FOLDER = "discoveries"
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_SAFE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+_NUMBERED = re.compile(r"d([1-9][0-9]{0,8})")
+_DIGEST_BYTES = 32
+
+
+class Run:
+    """A run at `path`. What changes it needs its lock: `with run.locked(): ...`."""
+
+    def __init__(self, path: Path, manifest: RunManifest) -> None:
+        self.path = path
+        self._manifest = manifest
+        self._locked = False
+
+    # Making and opening
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        *,
+        control: Control,
+        prompts: pa.Table,
+        samples: Batches | pa.Table,
+        seed: int,
+        name: str,
+        model: str | None = None,
+        sampling: Sampling | None = None,
+        input_fingerprint: InputRecord | None = None,
+        notes: Sequence[str] = (),
+        warnings: Sequence[str] = (),
+    ) -> "Run":
+        """Makes a run, whole or not at all, and assigns the splits.
+
+        prompts: as `PROMPTS_SCHEMA`. samples: as `SAMPLES_SCHEMA` without `split`, a table or batches, which are
+        taken one at a time. notes, warnings: read after the samples were taken. Raises InputError (`path` is taken
+        or cannot be written) and OutsideError (another process is making it, no space); ValueError where prompts
+        or samples contradict the schemas or each other; and whatever `samples` raises. Nothing remains then.
+        """
+        path = Path(path)
+        prompts = conform(prompts, PROMPTS_SCHEMA)
+        prompt_ids = prompts["prompt_id"].to_pylist()
+        batches = [samples] if isinstance(samples, pa.Table) else samples
+        with staged(path) as folder:
+            write_table_whole(folder / PROMPTS_FILE, prompts)
+            count = write_samples(folder / SAMPLES_FILE, batches, prompt_ids, len(control.values), seed)
+            created = now()
+            version = program_version()
+            manifest = RunManifest(
+                name=_storable(name),
+                created=created,
+                version=version,
+                control=control,
+                model=model,
+                sampling=sampling or Sampling(),
+                prompts=len(prompt_ids),
+                samples=count,
+                prompts_hash=prompts_hash(prompts),
+                seed=seed,
+                stages=[Stage(what="samples", when=created, version=version)],
+                files={file: file_record(folder / file) for file in (PROMPTS_FILE, SAMPLES_FILE)},
+                input=input_fingerprint,
+                notes=[_storable(note) for note in notes],
+                warnings=[_storable(warning) for warning in warnings],
+            )
+            save_manifest(folder, manifest)
+        return cls(path, manifest)
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Run":
+        """The run at `path`. Raises InputError: no run there, another format version, a malformed `run.json`."""
+        path = Path(path)
+        with explained(path, "read"):
+            unfinished = staging_folder(path)
+            half_made = not path.exists() and unfinished.is_dir()
+        if half_made:
+            maker = owner(unfinished)
+            state = (
+                "its import was stopped half way; import it again" if maker is None else f"{maker} is making it"
+            )
+            raise InputError(f"{shown(path)} is not there yet: {state}")
+        return cls(path, load_manifest(path))
+
+    def require_input(self, fingerprint: InputRecord) -> None:
+        """Raises InputError, naming what differs, unless the run was imported from this very input."""
+        mine = self.manifest.input
+        difference = "it was not imported" if mine is None else mine.difference(fingerprint)
+        if difference is not None:
+            raise InputError(
+                f"{shown(self.path)} was made from other input ({difference}); "
+                "name another folder with --out, or remove this one"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator["Run"]:
+        """Owns the run for the length of the block; what killed owners left is cleared, the manifest read again.
+
+        Raises OutsideError that names the owner when another process, or another part of this one, has it.
+        """
+        with hold(self.path):
+            remove_leftovers(self.path)
+            self._manifest = load_manifest(self.path)
+            self._locked = True
+            try:
+                yield self
+            finally:
+                self._locked = False
+
+    # Reading
+
+    @property
+    def manifest(self) -> RunManifest:
+        return self._manifest
+
+    def prompts(self) -> pa.Table:
+        """All prompts, columns as `PROMPTS_SCHEMA`. Raises InputError when the file is damaged."""
+        return self._table(PROMPTS_FILE, PROMPTS_SCHEMA, None)
+
+    def samples(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All samples [N] in the run's order, these columns of `SAMPLES_SCHEMA` or all. Raises InputError when the
+        file is damaged."""
+        return self._table(SAMPLES_FILE, SAMPLES_SCHEMA, columns)
+
+    def _table(self, name: str, schema: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
+        return read_parquet(self.path / name, schema, self._manifest.files.get(name), columns)
+
+    def loglik(self) -> NDArray[np.float32] | None:
+        """Log-likelihoods [samples, checkpoints], NaN where not scored, as a memory map; None in a black-box run.
+
+        Raises InputError when the recorded file is damaged.
+        """
+        record = self._manifest.files.get(LOGLIK_FILE)
+        return None if record is None else read_loglik(self.path, self._manifest, record)
+
+    # Adding
+
+    def record_stage(self, what: str, files: Iterable[Path | str] = ()) -> None:
+        """Records a stage as done, with size and checksum of its finished files (paths inside the run).
+
+        A stage or a file recorded before is replaced.
+        """
+        records = dict(self._manifest.files)
+        for file in files:
+            name = (self.path / file).relative_to(self.path).as_posix()
+            records[name] = file_record(self.path / name)
+        stage = Stage(what=what, when=now(), version=program_version())
+        stages = [one for one in self._manifest.stages if one.what != what]
+        self._save(stages=[*stages, stage], files=records)
+
+    def count_report(self, discovery: str, fingerprint: str = "") -> int:
+        """How many reports were made from this run by now, the discovery's own included.
+
+        Counted once per name and fingerprint (of what was asked), so that a resumed discovery is not counted twice
+        and another one under a name used before is.
+        """
+        reports = self._manifest.reports
+        if not any((one.discovery, one.fingerprint) == (discovery, fingerprint) for one in reports):
+            report = ReportRecord(discovery=discovery, fingerprint=fingerprint, when=now())
+            self._save(reports=[*reports, report])
+        return len(self._manifest.reports)
+
+    def discoveries(self) -> list[str]:
+        """Names of the discoveries that have a folder: d1, d2, ..., then named ones."""
+        folder = self.path / DISCOVERIES_FOLDER
+        with explained(folder, "read"):
+            names = [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+        return sorted(names, key=lambda name: (_number(name) or 1 << 40, name))
+
+    def discovery_folder(self, name: str | None = None) -> Path:
+        """The folder of the discovery, made where it lacks; without a name the next of d1, d2, ...
+
+        A number that a report was counted under is not given again. Raises InputError for a name that is not safe
+        as a folder's.
+        """
+        self._require_lock()
+        if name is None:
+            used = [*self.discoveries(), *(report.discovery for report in self._manifest.reports)]
+            name = f"d{1 + max((_number(one) for one in used), default=0)}"
+        if not _SAFE_NAME.fullmatch(name):
+            raise InputError(
+                f"the name {shown(repr(name), 80)} of a discovery (--name) must be 1 to 64 letters, digits, dots, "
+                "dashes or underscores, and not begin with a dot or a dash"
+            )
+        folder = self.path / DISCOVERIES_FOLDER / name
+        with explained(folder, "write"):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    # Scores of measures in code
+
+    def load_scores(self, key: str) -> FloatArray | None:
+        """The scores [N] stored under this key, or None. Raises InputError when they are damaged: never other
+        numbers than were stored, for this run and this key."""
+        path = self._scores_path(key)
+        try:
+            with explained(path, "read"):
+                if not path.exists():
+                    return None
+                return read_scores(path, self._manifest)
+        except ValueError as error:
+            raise InputError(
+                f"{shown(path)} is damaged ({shown(error)}); remove it, then run the same command again"
+            ) from error
+
+    def store_scores(self, key: str, values: FloatArray) -> None:
+        """Stores a measure's scores [N] of all samples of the run, NaN where it does not apply.
+
+        key: the measure's id and a hash of its definition; letters, digits, dots, dashes and underscores.
+        """
+        self._require_lock()
+        path = self._scores_path(key)
+        if values.shape != (self._manifest.samples,):
+            raise ValueError(f"{values.shape} scores for {self._manifest.samples} samples")
+        buffer = io.BytesIO()
+        np.save(buffer, np.asarray(values, dtype=np.float64), allow_pickle=False)
+        data = buffer.getvalue()
+        with explained(path, "write"):
+            path.parent.mkdir(exist_ok=True)
+        with whole_file(path) as file:
+            file.write(data + _scores_digest(self._manifest, path.stem, data))
+
+    def _scores_path(self, key: str) -> Path:
+        if not _SAFE_KEY.fullmatch(key):
+            raise ValueError(f"not a safe key: {key!r}")
+        return self.path / MEASURES_FOLDER / f"{key}.npy"
+
+    # Changing the manifest
+
+    def _require_lock(self) -> None:
+        if not self._locked:
+            raise RuntimeError("a run is changed by the owner of its lock only")
+
+    def _save(self, **changes: Any) -> None:
+        self._require_lock()
+        values = {name: getattr(self._manifest, name) for name in RunManifest.model_fields}
+        manifest = RunManifest(**{**values, **changes})
+        save_manifest(self.path, manifest)
+        self._manifest = manifest
+
+
+def read_loglik(folder: Path, manifest: RunManifest, record: FileRecord) -> NDArray[np.float32]:
+    """Log-likelihoods [samples, checkpoints] as a memory map. Raises InputError when they are damaged."""
+    path = folder / LOGLIK_FILE
+    expected = (manifest.samples, len(manifest.control.values))
+    require_unchanged(path, record)
+    with explained(path, "read"):
+        try:
+            loglik_SK = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise damaged(path, str(error)) from error
+    if not isinstance(loglik_SK, np.ndarray) or loglik_SK.shape != expected or loglik_SK.dtype != np.float32:
+        raise damaged(path, f"it must be float32 of shape {expected}")
+    return loglik_SK
+
+
+def read_scores(path: Path, manifest: RunManifest) -> FloatArray:
+    """The scores [N] of `path`. Raises ValueError unless they are what was stored for this run under this name."""
+    content = path.read_bytes()
+    data, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if digest != _scores_digest(manifest, path.stem, data):
+        raise ValueError("not the scores that were stored for these samples")
+    values_N: FloatArray = np.load(io.BytesIO(data), allow_pickle=False)
+    return values_N
+
+
+def _scores_digest(manifest: RunManifest, key: str, data: bytes) -> bytes:
+    """What ends a file of scores, after the bytes of an ordinary .npy: it ties them to samples and measure."""
+    samples = manifest.files[SAMPLES_FILE].sha256
+    return hashlib.sha256(f"{samples} {key} ".encode() + data).digest()
+
+
+def _storable(text: str) -> str:
+    """The text with what UTF-8 cannot hold (bytes of a file name that are not text) as visible escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _number(discovery: str) -> int:
+    """The number of a discovery named by number, 0 for another name."""
+    match = _NUMBERED.fullmatch(discovery)
+    return int(match[1]) if match else 0
