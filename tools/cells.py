@@ -69,7 +69,6 @@ class Pairs:
     stratum_P: IntArray
     cell_P: IntArray
     cells: int
-    pair_N: IntArray
 
     @cached_property
     def groups(self) -> VarianceGroups:
@@ -131,12 +130,6 @@ def _blocks(unit_P: IntArray, cell_P: IntArray, cells: int, weight_P: FloatArray
     return Blocks(key_B // cells, key_B % cells, summing(block_P, len(key_B), weight_P))
 
 
-def pairs_of(layout: Layout, cell_N: IntArray, cells: int) -> Pairs:
-    """Pairs of a layout with the cell [N] of each sample, cells 0..cells-1, each of which occurs."""
-    key_P, inverse = np.unique(layout.stratum_N * cells + cell_N, return_inverse=True)
-    return Pairs(layout, key_P // cells, key_P % cells, cells, np.asarray(inverse, dtype=np.int64).reshape(-1))
-
-
 @dataclass(frozen=True, eq=False)
 class CellSums:
     """Counts, sums and sums of squares of the values over (stratum, cell) pairs, for R versions of the data.
@@ -190,11 +183,20 @@ class CellSums:
         return np.asarray(self.mass_CR**2 / squares_CR)
 
 
-def sums_of(pairs: Pairs, values_N: FloatArray) -> CellSums:
-    """The sums of the data themselves (R = 1)."""
+def sums_of(values_N: FloatArray, layout: Layout, cell_N: IntArray) -> CellSums:
+    """The sums of the data themselves (R = 1); cells 0..C-1, each of which occurs."""
+    pairs, pair_N = pairs_of(layout, cell_N)
 
     def over_pairs(weight_N: FloatArray) -> FloatArray:
-        sums_P: FloatArray = np.bincount(pairs.pair_N, weights=weight_N, minlength=len(pairs.cell_P)).astype(float)
+        sums_P: FloatArray = np.bincount(pair_N, weights=weight_N, minlength=len(pairs.cell_P)).astype(float)
         return sums_P[:, None]
 
     return CellSums(pairs, over_pairs(np.ones_like(values_N)), over_pairs(values_N), over_pairs(values_N**2))
+
+
+def pairs_of(layout: Layout, cell_N: IntArray) -> tuple[Pairs, IntArray]:
+    """The pairs that occur, and the pair [N] of each sample."""
+    cells = int(cell_N.max(initial=-1)) + 1
+    key_P, inverse = np.unique(layout.stratum_N * cells + cell_N, return_inverse=True)
+    pairs = Pairs(layout, key_P // cells, key_P % cells, cells)
+    return pairs, np.asarray(inverse, dtype=np.int64).reshape(-1)

@@ -36,6 +36,10 @@ class Estimate:
 
 
 ZERO = Estimate(0.0, 0.0, 0.0, one_sided=True)
+"""One cell only, or a gain without new cells: exactly 0."""
+
+UNKNOWN = Estimate(np.nan, np.nan, np.nan)
+"""Too few prompts with complete samples on both sides for the claim: no number can be given."""
 
 
 @lru_cache(maxsize=256)

@@ -18,6 +18,9 @@ BoolArray = NDArray[np.bool_]
 
 BEFORE, AFTER = 0, 1
 
+FEWEST_PROMPTS: dict[Claim, int] = {"fixed": 1, "random": 2}
+"""Prompts without which a claim has no standard error, and so no estimate."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:

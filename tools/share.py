@@ -2,16 +2,17 @@
 
 Source: Method, sections 3-5; arXiv 2508.20015 for the share. `values_N` are the signed evidence s (likelihood
 mode) or the labels y = `layout.label_N` (black box). Levels are integers from 0; negative ones are missing: a
-set is measured on its complete cases, weights renewed within prompt and side.
+set is measured on its complete cases, weights renewed within prompt and side. Where these leave fewer prompts than
+the claim needs (`FEWEST_PROMPTS`), estimates are `UNKNOWN`.
 """
 
 import numpy as np
 
 from probes.scale import FloatArray, IntArray
 from tools.bias import Refinement, bias, gain_bias
-from tools.cells import CellSums, pairs_of, sums_of
-from tools.inference import ZERO, Estimate, critical_value, interval, variance_of_mean
-from tools.layout import BoolArray, Claim, Layout
+from tools.cells import CellSums, sums_of
+from tools.inference import UNKNOWN, ZERO, Estimate, critical_value, interval, variance_of_mean
+from tools.layout import FEWEST_PROMPTS, BoolArray, Claim, Layout
 
 
 def joint_cells(levels_NJ: IntArray) -> IntArray:
@@ -28,21 +29,10 @@ def complete_cases(levels_NJ: IntArray, layout: Layout) -> tuple[Layout, BoolArr
     return layout.rows(np.all(levels_NJ >= 0, axis=1))
 
 
-def cell_sums(values_N: FloatArray, layout: Layout, cell_N: IntArray) -> CellSums:
-    return sums_of(pairs_of(layout, cell_N, int(cell_N.max(initial=-1)) + 1), values_N)
-
-
 def cell_means(values_N: FloatArray, layout: Layout, cell_N: IntArray) -> FloatArray:
     """E[v | cell] for each sample [N]: what the table predicts. The residual is `values_N` less this."""
-    mean_N: FloatArray = cell_sums(values_N, layout, cell_N).mean_CR[cell_N, 0]
+    mean_N: FloatArray = sums_of(values_N, layout, cell_N).mean_CR[cell_N, 0]
     return mean_N
-
-
-def total(values_N: FloatArray, layout: Layout, claim: Claim) -> Estimate:
-    """D_total = E_m[s^2] with its interval (likelihood mode; Method, section 3)."""
-    plug_in = float(layout.weight_N @ values_N**2)
-    standard_error = np.sqrt(variance_of_mean(values_N**2 - plug_in, layout, claim))
-    return interval(plug_in, 0.0, float(standard_error), 1, critical_value(layout, claim))
 
 
 def dissimilarity(values_N: FloatArray, layout: Layout, levels_N: IntArray, claim: Claim) -> Estimate:
@@ -53,10 +43,12 @@ def dissimilarity(values_N: FloatArray, layout: Layout, levels_N: IntArray, clai
 def set_dissimilarity(values_N: FloatArray, layout: Layout, levels_NJ: IntArray, claim: Claim) -> Estimate:
     """D_S of a set of order parameters with levels [N, J]: its joint table on its complete cases."""
     sub, mask_N = complete_cases(levels_NJ, layout)
+    if sub.prompts < FEWEST_PROMPTS[claim]:
+        return UNKNOWN
     cell_N = joint_cells(levels_NJ[mask_N])
-    if cell_N.max(initial=0) == 0:
+    if cell_N.max() == 0:
         return ZERO
-    sums = cell_sums(values_N[mask_N], sub, cell_N)
+    sums = sums_of(values_N[mask_N], sub, cell_N)
     standard_error = np.sqrt(variance_of_mean(_psi(values_N[mask_N], sums, cell_N), sub, claim))
     return interval(
         float(sums.plug_in_R[0]),
@@ -73,6 +65,8 @@ def gain(
     """D_J - D_S: what the parameter with levels [N] adds to the set with levels [N, J], on complete cases."""
     joint_NJ = np.column_stack([set_levels_NJ, levels_N])
     sub, mask_N = complete_cases(joint_NJ, layout)
+    if sub.prompts < FEWEST_PROMPTS[claim]:
+        return UNKNOWN
     values_N, joint_NJ = values_N[mask_N], joint_NJ[mask_N]
     parent_N, child_N = joint_cells(joint_NJ[:, :-1]), joint_cells(joint_NJ)
     refinement = refine(values_N, sub, parent_N, child_N)
@@ -92,11 +86,13 @@ def gain(
 def share(values_N: FloatArray, layout: Layout, levels_NJ: IntArray, claim: Claim) -> Estimate:
     """The set's share of the total, D_S / D with D over the same complete cases (likelihood mode)."""
     sub, mask_N = complete_cases(levels_NJ, layout)
+    if sub.prompts < FEWEST_PROMPTS[claim]:
+        return UNKNOWN
     s_N, cell_N = values_N[mask_N], joint_cells(levels_NJ[mask_N])
     whole = float(sub.weight_N @ s_N**2)
-    if cell_N.max(initial=0) == 0 or whole == 0:
+    if cell_N.max() == 0 or whole == 0:
         return ZERO
-    sums = cell_sums(s_N, sub, cell_N)
+    sums = sums_of(s_N, sub, cell_N)
     ratio = float(sums.plug_in_R[0]) / whole
     psi_N = (_psi(s_N, sums, cell_N) - ratio * (s_N**2 - whole)) / whole
     return interval(
@@ -110,10 +106,15 @@ def share(values_N: FloatArray, layout: Layout, levels_NJ: IntArray, claim: Clai
 
 def refine(values_N: FloatArray, layout: Layout, parent_N: IntArray, child_N: IntArray) -> Refinement:
     """Sums over parent cells and over the child cells that refine them, for the same complete samples."""
-    joint = cell_sums(values_N, layout, child_N)
-    parent_C = np.zeros(joint.pairs.cells, dtype=np.int64)
+    joint, parent = sums_of(values_N, layout, child_N), sums_of(values_N, layout, parent_N)
+    return Refinement(joint, parent, parents_of(parent_N, child_N))
+
+
+def parents_of(parent_N: IntArray, child_N: IntArray) -> IntArray:
+    """The parent cell [C] of each child cell."""
+    parent_C = np.zeros(int(child_N.max()) + 1, dtype=np.int64)
     parent_C[child_N] = parent_N
-    return Refinement(joint, cell_sums(values_N, layout, parent_N), parent_C)
+    return parent_C
 
 
 def _psi(values_N: FloatArray, sums: CellSums, cell_N: IntArray) -> FloatArray:
