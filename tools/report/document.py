@@ -138,7 +138,10 @@ class Unexplained(Record):
 
 
 class SetOfParameters(Record):
-    """The chosen set taken together. `parameters` are ids in greedy order; `tv` as in `Parameter`."""
+    """The chosen set taken together. `parameters` are ids in greedy order; `tv` as in `Parameter`.
+
+    `samples`: complete cases, those with a level on each parameter, which the set's numbers come from.
+    """
 
     parameters: tuple[Text, ...] = ()
     share: Interval
@@ -147,6 +150,7 @@ class SetOfParameters(Record):
     estimator: Literal["table", "regression"] = "table"
     tv: float | None = None
     js: float | None = None
+    samples: BySide | None = None
     unexplained: Unexplained
 
 

@@ -1,0 +1,212 @@
+"""How the numbers of a report came to be, in sentences: samples, splits, prompts, tests, judges, what it took.
+
+Source: Method, sections 3 and 5.
+"""
+
+from tools.report.document import Candidate, Parameter, Report
+from tools.report.numbers import count, listed, probability_value
+from tools.report.safe_text import one_line
+from tools.report.words import (
+    estimator_sentence,
+    interval_words,
+    measured_samples,
+    smallest_visible_sentence,
+)
+
+FEW_PROMPTS = 8
+FEW_PROMPTS_FOR_P = 6
+_NAMES = 5
+
+
+def fine_print(report: Report) -> list[str]:
+    """All that belongs under the numbers, in order, empty sentences left out."""
+    sentences = [
+        measured_sentence(report),
+        set_samples_sentence(report),
+        claim_sentence(report),
+        left_out_sentence(report),
+        *caution_sentences(report),
+        seen_sentence(report),
+        smallest_visible_sentence(report) if report.parameters else "",  # otherwise the headline says it
+        estimator_sentence(report),
+        stopped_sentence(report),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def mode_sentence(report: Report) -> str:
+    """What the numbers were computed from."""
+    if report.mode == "likelihood":
+        return (
+            "Mode: likelihood. Every sample was scored under both sides, so the total is measured and each share "
+            "is an estimate with an interval."
+        )
+    return (
+        "Mode: black box. No likelihoods were given, so the total is only bounded from below, by the best "
+        "held-out reader, and each share from above."
+    )
+
+
+def splits_sentence(report: Report) -> str:
+    splits = report.splits
+    dealt = {"sample": ", dealt out by sample", "prompt": ", dealt out by whole prompts", None: ""}[splits.by]
+    return (
+        f"Samples: {splits.read:,} to read and propose from, {splits.select:,} to select on, "
+        f"{splits.report:,} to report on{dealt}."
+    )
+
+
+def measured_sentence(report: Report) -> str:
+    """Which rows the final numbers come from."""
+    samples = count(measured_samples(report), "sample")
+    if report.samples is not None:
+        samples += f" ({report.samples.before:,} before, {report.samples.after:,} after)"
+    if report.measured_on == "all":
+        return f"Measured on all {samples}; the set was fixed beforehand."
+    return f"Measured on the report split: {samples} that neither proposing nor selecting saw."
+
+
+def set_samples_sentence(report: Report) -> str:
+    """Says so where the set could be measured on some of the samples only."""
+    complete = report.set.samples
+    if complete is None or not report.parameters or complete == report.samples:
+        return ""
+    return (
+        f"The set was measured on the samples that have a level on each of its parameters: {complete.before:,} "
+        f"before, {complete.after:,} after."
+    )
+
+
+def claim_sentence(report: Report) -> str:
+    """Which prompts the numbers speak about."""
+    prompts = count(report.prompts.used, "prompt")
+    if report.prompts.claim == "random":
+        return f"The claim is about prompts like these: {prompts}, taken as a sample."
+    which = "this 1 prompt" if report.prompts.used == 1 else f"these {prompts}"
+    return f"The claim is about {which} only."
+
+
+def left_out_sentence(report: Report) -> str:
+    """Prompts without samples on both sides, by count and name."""
+    prompts = report.prompts
+    if not prompts.left_out:
+        return ""
+    names = [one_line(name, 40) for name in prompts.left_out_names[:_NAMES]]
+    rest = prompts.left_out - len(names)
+    if names and rest > 0:
+        names.append(f"{rest:,} more")
+    which = f": {listed(names)}" if names else ""
+    verbs = ("has", "was") if prompts.left_out == 1 else ("have", "were")
+    return (
+        f"{count(prompts.left_out, 'prompt')} {verbs[0]} samples on one side only and {verbs[1]} left out{which}."
+    )
+
+
+def caution_sentences(report: Report) -> list[str]:
+    """What few prompts forbid to say."""
+    said = []
+    used = report.prompts.used
+    if used < FEW_PROMPTS:
+        said.append(
+            f"Under {FEW_PROMPTS} prompts the intervals and tests of this method were never tried out; "
+            f"with {count(used, 'prompt')} take them as a rough guide."
+        )
+    if used < FEW_PROMPTS_FOR_P and report.prompts.claim == "random":
+        said.append(f"A claim about prompts like these needs {FEW_PROMPTS_FOR_P} prompts for a p-value of 0.05.")
+    return said
+
+
+def seen_sentence(report: Report) -> str:
+    """Warns of adaptive analysis once a report split has served more than once."""
+    if report.reports_seen <= 1:
+        return ""
+    return (
+        f"This is report number {report.reports_seen:,} from these samples: if an earlier one shaped this search, "
+        "the numbers are no longer fresh."
+    )
+
+
+def stopped_sentence(report: Report) -> str:
+    reason = one_line(report.stopped_because, 300).rstrip(".")
+    return f"The search stopped: {reason}." if reason else ""
+
+
+def usage_sentence(report: Report) -> str:
+    """What model calls took."""
+    usage = report.usage
+    if not usage.calls and not usage.cached:
+        return "No model was called; no text left this machine."
+    cost = "cost unknown" if usage.cost is None else f"cost ${usage.cost:,.2f}"
+    return (
+        f"{count(usage.calls, 'model call')}, {usage.cached:,} more answered from the ledger, "
+        f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}."
+    )
+
+
+# One parameter
+
+
+def judge_words(judge: str) -> str:
+    """Who answered the question: "measured in code (words)", "a score that came with the data (harm)", ..."""
+    kind, _, rest = judge.partition(":")
+    if kind == "code":
+        return f"measured in code ({one_line(rest, 60)})"
+    if kind == "pattern":
+        what, _, pattern = rest.partition(":")
+        return f"found in code (the {one_line(what, 20)} “{one_line(pattern, 60)}”)"
+    if kind == "file":
+        return f"measured by the user's own code ({one_line(rest, 60)})"
+    if kind == "data":
+        return f"a score that came with the data ({one_line(rest, 60)})"
+    return f"judged by {one_line(judge, 60)}"
+
+
+def parameter_facts(parameter: Parameter) -> list[str]:
+    """Short facts about one parameter beside its share."""
+    facts = [f"Dissimilarity {interval_words(parameter.dissimilarity)}"]
+    if parameter.shapley is not None:
+        points = count(round(100 * parameter.shapley), "point")
+        facts.append(f"{points} of the set's share (Shapley value)")
+    if parameter.q_value is not None:
+        facts.append(f"q {_test_value(parameter.q_value)} on the select split")
+    return facts
+
+
+def _test_value(value: float) -> str:
+    shown = probability_value(value)
+    return shown if shown.startswith("<") else f"= {shown}"
+
+
+def missing_sentence(parameter: Parameter) -> str:
+    """Samples without a level by reason and side, or "" if there are none."""
+    judged = parameter.judged
+    reasons = [("refused", judged.refused), ("failed", judged.failed), ("missing", judged.missing)]
+    told = [
+        f"{side.before:,} before and {side.after:,} after {reason}"
+        for reason, side in reasons
+        if side.before or side.after
+    ]
+    return f"Without a level: {'; '.join(told)}." if told else ""
+
+
+# Candidates
+
+
+def candidate_share_words(candidate: Candidate) -> str:
+    """The share a candidate had where it was tried: for orientation, no result. A dash where it has none."""
+    return "–" if candidate.share is None else interval_words(candidate.share, as_percent=True)
+
+
+def candidate_test_words(candidate: Candidate) -> str:
+    return "–" if candidate.q_value is None else probability_value(candidate.q_value)
+
+
+def candidates_by_share(report: Report) -> list[Candidate]:
+    """All candidates: the chosen ones in their order, then the others from the largest share down."""
+    chosen = {name: i for i, name in enumerate(report.set.parameters)}
+
+    def place(candidate: Candidate) -> tuple[int, float]:
+        share = candidate.share.value if candidate.share is not None else None
+        return chosen.get(candidate.id, len(chosen)), -1.0 if share is None else -share
+
+    return sorted(report.candidates, key=place)

@@ -1,0 +1,204 @@
+"""A report as Markdown, for an issue, a pull request or a notebook.
+
+Text of models and users passes through `markdown_inline`, `markdown_cell` or `markdown_fence` of `safe_text`:
+it is shown as it is, and never becomes a link, an image, a heading or HTML.
+"""
+
+from collections.abc import Iterable
+
+from tools.report.document import Example, Parameter, Report, Shown
+from tools.report.fine_print import (
+    candidate_share_words,
+    candidate_test_words,
+    candidates_by_share,
+    fine_print,
+    judge_words,
+    missing_sentence,
+    mode_sentence,
+    parameter_facts,
+    splits_sentence,
+    usage_sentence,
+)
+from tools.report.numbers import percent
+from tools.report.safe_text import first_lines, markdown_cell, markdown_fence, markdown_inline
+from tools.report.words import (
+    SCALE_SENTENCE,
+    UNKNOWN,
+    best_reader_sentence,
+    beyond_length_sentence,
+    headline,
+    interval_words,
+    residual_sentence,
+    right_in,
+    share_kind_sentence,
+    share_words,
+    side_names,
+    total_sentence,
+    total_words,
+    unexplained_sentence,
+    unseen_prompts_sentence,
+)
+
+_EXAMPLE = 600
+_SENTENCE = 1000
+
+
+def render(report: Report) -> str:
+    """The whole report as GitHub-flavoured Markdown, ending in a line break."""
+    before, after = side_names(report)
+    blocks = [
+        *_alerts(report),
+        f"# What changed: {markdown_inline(before)} → {markdown_inline(after)}",
+        f"Discovery {markdown_inline(report.name, 80)} of run {markdown_inline(report.run, 80)}.",
+        *(_sentence(sentence) for sentence in headline(report)),
+        *_total(report),
+        *_parameters(report),
+        *_unexplained(report),
+        *_measured(report),
+        *_warnings(report),
+        *_candidates(report),
+        *_settings(report),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return markdown_inline(text, _SENTENCE)
+
+
+def _bullets(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {_sentence(sentence)}" for sentence in sentences if sentence)
+
+
+def _table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """A table whose cells are Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _alerts(report: Report) -> list[str]:
+    return [f"> **Read this first.** {_sentence(alert)}" for alert in report.alerts]
+
+
+def _total(report: Report) -> list[str]:
+    total = report.total
+    rows = [
+        [name, total_words(value, total.bound), meaning]
+        for name, value, meaning in (
+            ("linear", total.linear, "1 - 4 Brier of the best reader; the measure of this report"),
+            ("Jensen-Shannon", total.js, "bits one answer tells about its side"),
+            ("total variation", total.tv, "1 - 2 error rate of the best reader"),
+        )
+    ]
+    return [
+        "## How much changed",
+        f"{total_sentence(report)} {SCALE_SENTENCE} {best_reader_sentence(report)}".strip(),
+        *([unseen] if (unseen := unseen_prompts_sentence(report)) else []),
+        _table(["dissimilarity", "value", "meaning"], rows),
+    ]
+
+
+def _parameters(report: Report) -> list[str]:
+    if not report.parameters:
+        return []
+    rows = [
+        [
+            str(place),
+            markdown_cell(parameter.name, 80),
+            share_words(report, parameter.share),
+            interval_words(parameter.gain),
+            UNKNOWN if parameter.tv is None else percent((1 + parameter.tv) / 2),
+        ]
+        for place, parameter in enumerate(report.parameters, start=1)
+    ]
+    header = ["", "parameter", "share of the total, alone", "adds to those above", "alone right in"]
+    blocks = ["## Order parameters", share_kind_sentence(report), _table(header, rows)]
+    if beyond := beyond_length_sentence(report):
+        blocks.append(beyond)
+    for place, parameter in enumerate(report.parameters, start=1):
+        blocks += _parameter(place, parameter)
+    return blocks
+
+
+def _parameter(place: int, parameter: Parameter) -> list[str]:
+    levels = [
+        [
+            markdown_cell(level.name, 80),
+            percent(parameter.before.get(level.name, 0.0)),
+            percent(parameter.after.get(level.name, 0.0)),
+            markdown_cell(level.description, 200),
+        ]
+        for level in parameter.scale.levels
+    ]
+    described = any(level.description for level in parameter.scale.levels)
+    width = 4 if described else 3
+    header = ["level", "before", "after", "what it means"][:width]
+    facts = [*parameter_facts(parameter), *([right_in(parameter.tv)] if parameter.tv is not None else [])]
+    return [
+        f"### {place}. {markdown_inline(parameter.name, 80)}",
+        f"{markdown_inline(parameter.question, 400)} ({markdown_inline(judge_words(parameter.judge))})",
+        _table(header, [row[:width] for row in levels]),
+        _bullets([*facts, missing_sentence(parameter)]),
+        *(block for example in parameter.examples for block in _example(example)),
+    ]
+
+
+def _example(example: Example) -> list[str]:
+    blocks = [f"**Prompt** {markdown_inline(example.prompt, 400)}"]
+    for name, shown in (("Before", example.before), ("After", example.after)):
+        if shown is not None:
+            blocks += [f"**{name}**{_marks(shown)}", markdown_fence(first_lines(shown.response, _EXAMPLE))]
+    return blocks
+
+
+def _marks(shown: Shown) -> str:
+    level = f" · {markdown_inline(shown.level, 80)}" if shown.level is not None else ""
+    evidence = f" · signed evidence {shown.evidence:+.2f}" if shown.evidence is not None else ""
+    residual = f" · residual {shown.residual:+.2f}" if shown.residual is not None else ""
+    return level + evidence + residual
+
+
+def _unexplained(report: Report) -> list[str]:
+    examples = report.set.unexplained.examples
+    if not report.parameters and not examples:
+        return []
+    return [
+        "## What is left unexplained",
+        f"{unexplained_sentence(report)} {residual_sentence(report)}".strip(),
+        *(block for example in examples for block in _example(example)),
+    ]
+
+
+def _measured(report: Report) -> list[str]:
+    sentences = [mode_sentence(report), *fine_print(report), splits_sentence(report), usage_sentence(report)]
+    return ["## How it was measured", _bullets(sentences)]
+
+
+def _warnings(report: Report) -> list[str]:
+    others = [warning for warning in report.warnings if warning not in report.alerts]
+    notes = [*others, *report.input.notes]
+    return ["## Warnings and notes", _bullets(notes)] if any(notes) else []
+
+
+def _candidates(report: Report) -> list[str]:
+    if not report.candidates:
+        return []
+    rows = [
+        [
+            markdown_cell(candidate.name, 60),
+            candidate.split or "–",
+            candidate_share_words(candidate),
+            candidate_test_words(candidate),
+            markdown_cell(candidate.dropped, 120) if candidate.dropped is not None else "**chosen**",
+        ]
+        for candidate in candidates_by_share(report)
+    ]
+    header = ["candidate", "tried on", "share there", "q", "why it is not in the set"]
+    return [f"## All {len(rows):,} candidates that were tried", _table(header, rows)]
+
+
+def _settings(report: Report) -> list[str]:
+    pairs = [("orderparam", report.version), ("seed", report.seed), *report.models.items()]
+    pairs += [*report.settings.items(), *report.versions.items()]
+    rows = [[markdown_cell(str(name), 60), markdown_cell(str(value), 200)] for name, value in pairs]
+    return ["## Settings and versions", _table(["name", "value"], rows)]

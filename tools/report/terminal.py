@@ -1,0 +1,246 @@
+"""A report in the terminal: everything that matters, at any width from 60 columns, without colour or UTF-8 too.
+
+All text enters as `rich.text.Text`, which holds no markup, after `safe_text` has made what is unseen visible.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tools.report.document import Example, Parameter, Report, Shown
+from tools.report.fine_print import fine_print, judge_words, missing_sentence, parameter_facts
+from tools.report.numbers import percent
+from tools.report.safe_text import first_lines, one_line
+from tools.report.words import (
+    SCALE_SENTENCE,
+    UNKNOWN,
+    best_reader_sentence,
+    beyond_length_sentence,
+    headline,
+    interval_words,
+    share_kind_sentence,
+    share_words,
+    side_names,
+    total_sentence,
+    unexplained_sentence,
+    unseen_prompts_sentence,
+)
+
+_LEGEND = "Bars are solid up to the lower limit and shaded up to the upper one."
+_WIDEST = 110
+_EXAMPLES = 2
+_BEFORE, _AFTER, _HEADING, _DIM, _ALERT = "blue", "dark_orange", "bold", "dim", "bold red"
+_ASCII = str.maketrans({"…": "...", "→": "->", "↵": "/", "–": "-", "·": "-", "“": '"', "”": '"'})
+
+
+def render(report: Report) -> "TerminalReport":
+    """Something `rich.console.Console.print` shows; it fits itself to the console's width and encoding."""
+    return TerminalReport(report)
+
+
+@dataclass(frozen=True)
+class TerminalReport:
+    """The report as a rich renderable."""
+
+    report: Report
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        page = _Page(self.report, min(options.max_width, _WIDEST), options.encoding)
+        yield from console.render(page.whole(), options.update(width=page.width))
+
+
+@dataclass(frozen=True)
+class _Page:
+    report: Report
+    width: int
+    encoding: str
+
+    def whole(self) -> Group:
+        """All parts, with a blank line between them."""
+        parts = [
+            *self.alerts(),
+            self.title(),
+            *(self.text(sentence) for sentence in headline(self.report)),
+            *self.total(),
+            *self.parameters(),
+            *self.examples(),
+            *self.unexplained(),
+            *self.how_measured(),
+            *self.warnings(),
+        ]
+        return Group(*(line for part in parts for line in (part, Text())))
+
+    # Text
+
+    def text(self, text: str, style: str = "") -> Text:
+        """Text that this terminal can print: what its encoding lacks becomes a visible escape."""
+        if not self.encoding.lower().startswith("utf"):
+            text = text.translate(_ASCII).encode(self.encoding, "backslashreplace").decode(self.encoding)
+        return Text(text, style=style)
+
+    def heading(self, text: str) -> Text:
+        return self.text(text, _HEADING)
+
+    def bullets(self, sentences: Iterable[str]) -> Group:
+        rows = Table.grid(padding=(0, 1, 0, 0))
+        for sentence in sentences:
+            rows.add_row(self.text("-"), self.text(sentence))
+        return Group(rows)
+
+    def bar(self, size: int, value: float, upper: float) -> Text:
+        """A bar that is solid up to `value` and shaded up to `upper`, of `size` cells for 1."""
+        unicode = self.encoding.lower().startswith("utf")
+        solid, shaded, empty = ("█", "▒", "·") if unicode else ("#", "=", ".")
+        filled = round(min(max(value, 0.0), 1.0) * size)
+        reach = max(round(min(max(upper, 0.0), 1.0) * size), filled)
+        bar = Text(solid * filled, style="cyan")
+        bar.append(shaded * (reach - filled), style="cyan")
+        bar.append(empty * (size - reach), style=_DIM)
+        return bar
+
+    # Parts
+
+    def alerts(self) -> list[RenderableType]:
+        texts = [self.text(one_line(alert, 1000), _ALERT) for alert in self.report.alerts]
+        return [Panel(Group(*texts), title="Read this first", border_style="red")] if texts else []
+
+    def title(self) -> Text:
+        before, after = side_names(self.report)
+        title = self.heading("What changed from ")
+        title.append_text(self.text(before, f"bold {_BEFORE}"))
+        title.append_text(self.text(" to ", _HEADING))
+        title.append_text(self.text(after, f"bold {_AFTER}"))
+        where = f"\n{one_line(self.report.name, 80)} of run {one_line(self.report.run, 80)}, {self.report.mode}"
+        return title.append_text(self.text(where, _DIM))
+
+    def total(self) -> list[RenderableType]:
+        sentences = [total_sentence(self.report), SCALE_SENTENCE, best_reader_sentence(self.report)]
+        sentences.append(unseen_prompts_sentence(self.report))
+        told = self.text(" ".join(sentence for sentence in sentences if sentence))
+        return [Group(self.heading("How much changed"), told)]
+
+    def parameters(self) -> list[RenderableType]:
+        if not self.report.parameters:
+            return []
+        parts: list[RenderableType] = [
+            Group(
+                self.heading("Order parameters"), self.text(f"{share_kind_sentence(self.report)} {_LEGEND}", _DIM)
+            ),
+            self.summary(),
+            *(self.parameter(i, parameter) for i, parameter in enumerate(self.report.parameters, start=1)),
+        ]
+        beyond = beyond_length_sentence(self.report)
+        return [*parts, self.text(beyond)] if beyond else parts
+
+    def summary(self) -> Table:
+        """One row a parameter: share with its bar, what it adds, how well it does alone."""
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, width=self.width)
+        table.add_column("")
+        table.add_column("parameter", ratio=1, overflow="fold")
+        table.add_column("share of the total")
+        table.add_column("adds")
+        table.add_column("alone\nright in", justify="right")
+        size = max(16, min(30, self.width - 60))
+        for place, parameter in enumerate(self.report.parameters, start=1):
+            if place > 1:
+                table.add_row()
+            share, words = parameter.share, share_words(self.report, parameter.share)
+            low, high = share.low or 0.0, share.high or share.value or 0.0
+            table.add_row(
+                self.text(str(place)),
+                self.text(one_line(parameter.name, 80), _HEADING),
+                Group(self.bar(size, low, high), *self.two_lines(words)),
+                Group(*self.two_lines(interval_words(parameter.gain))),
+                self.text(UNKNOWN if parameter.tv is None else percent((1 + parameter.tv) / 2)),
+            )
+        return table
+
+    def two_lines(self, words: str) -> list[Text]:
+        """ "0.42 (0.31 to 0.53)" as the value and, below it, what is in brackets."""
+        value, _, between = words.partition(" (")
+        return [self.text(value), *([self.text(between.rstrip(")"), _DIM)] if between else [])]
+
+    def parameter(self, place: int, parameter: Parameter) -> Group:
+        """The question, and how its levels moved."""
+        facts = [*parameter_facts(parameter), missing_sentence(parameter)]
+        body = Group(
+            self.text(one_line(parameter.question, 300)),
+            self.text(judge_words(parameter.judge), _DIM),
+            self.levels(parameter),
+            self.text("; ".join(fact for fact in facts if fact), _DIM),
+        )
+        return Group(self.heading(f"{place}  {one_line(parameter.name, 80)}"), Padding(body, (0, 0, 0, 3)))
+
+    def levels(self, parameter: Parameter) -> Table:
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column("level", overflow="fold", max_width=max(16, self.width // 3), header_style=_DIM)
+        table.add_column("before", justify="right", header_style=_BEFORE)
+        table.add_column("")
+        table.add_column("after", justify="right", header_style=_AFTER)
+        table.add_column("")
+        size = 10 if self.width < 76 else 16
+        for level in parameter.scale.levels:
+            before, after = (side.get(level.name, 0.0) for side in (parameter.before, parameter.after))
+            table.add_row(
+                self.text(one_line(level.name, 60)),
+                self.text(percent(before)),
+                self.bar(size, before, before),
+                self.text(percent(after)),
+                self.bar(size, after, after),
+            )
+        return table
+
+    def examples(self) -> list[RenderableType]:
+        """Two pairs: of the first two parameters, or both of the only one."""
+        named = [(parameter, example) for parameter in self.report.parameters for example in parameter.examples]
+        first = {parameter.id: (parameter, example) for parameter, example in reversed(named)}
+        order = [first[parameter.id] for parameter in self.report.parameters if parameter.id in first]
+        picked = (order + [one for one in named if one not in order])[:_EXAMPLES]
+        if not picked:
+            return []
+        shown = [self.example(example, one_line(parameter.name, 60)) for parameter, example in picked]
+        return [Group(self.heading("Examples"), shown[0]), *shown[1:]]
+
+    def example(self, example: Example, about: str = "") -> Table:
+        table = Table.grid(padding=(0, 1, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        characters = 3 * self.width
+        if about:
+            table.add_row(self.text("about", _DIM), self.text(about, _DIM))
+        table.add_row(self.text("prompt", _DIM), self.text(one_line(example.prompt, 2 * self.width)))
+        for name, style, shown in (("before", _BEFORE, example.before), ("after", _AFTER, example.after)):
+            if shown is not None:
+                answer = self.text(first_lines(shown.response, characters))
+                table.add_row(self.text(name, style), Group(self.text(_marks(shown), _DIM), answer))
+        return table
+
+    def unexplained(self) -> list[RenderableType]:
+        if not self.report.parameters:
+            return []
+        shown = [self.example(example) for example in self.report.set.unexplained.examples[:1]]
+        heading = self.heading("What is left unexplained")
+        return [Group(heading, self.text(unexplained_sentence(self.report)), *shown)]
+
+    def how_measured(self) -> list[RenderableType]:
+        return [Group(self.heading("How it was measured"), self.bullets(fine_print(self.report)))]
+
+    def warnings(self) -> list[RenderableType]:
+        others = [warning for warning in self.report.warnings if warning not in self.report.alerts]
+        if not others:
+            return []
+        return [Group(self.heading("Warnings"), self.bullets(one_line(warning, 1000) for warning in others))]
+
+
+def _marks(shown: Shown) -> str:
+    marks = [one_line(shown.level, 60)] if shown.level is not None else []
+    if shown.evidence is not None:
+        marks.append(f"signed evidence {shown.evidence:+.2f}")
+    if shown.residual is not None:
+        marks.append(f"residual {shown.residual:+.2f}")
+    return f"[{'; '.join(marks)}]" if marks else ""
