@@ -223,7 +223,7 @@ class _Permuted:
         order_RM = np.argsort(self._group_M + key_RN[:, case.mask_N], axis=1)
         rank_RM = np.empty(order_RM.shape, dtype=np.int16)
         np.put_along_axis(rank_RM, order_RM, rank_M[np.argsort(self._group_M, kind="stable")][None, :], axis=1)
-        rank_MR = rank_RM.T
+        rank_MR = np.ascontiguousarray(rank_RM.T)
         self._in_stratum = [(rank_MR == rank).astype(float) for rank in range(int(rank_M.max()) + 1)]
         key_T = np.unique(self._group_M * layout.strata + layout.stratum_N)
         self._group_T, self._stratum_T = key_T // layout.strata, key_T % layout.strata
