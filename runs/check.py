@@ -71,7 +71,7 @@ class RunCheck:
 
 
 def check_run(path: Path | str) -> RunCheck:
-    """Verifies all of the run at `path`. Raises InputError when there is no run or one of another format version."""
+    """Verifies all of the run at `path`. Raises InputError where there is no run, or none of this format version."""
     run = Run.open(path)
     holder = owner(run.path)
     broken = {finding.where: finding for finding in _recorded_files(run)}

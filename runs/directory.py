@@ -198,8 +198,8 @@ class Run:
     def count_report(self, discovery: str, fingerprint: str = "") -> int:
         """How many reports were made from this run by now, the discovery's own included.
 
-        To be called before the report is saved or shown. Counted once per name and fingerprint (of what was asked),
-        so that a resumed discovery is not counted twice and another one under a name used before is.
+        To be called before the report is saved or shown. Counted once per name and fingerprint (of what was
+        asked), so that a resumed discovery is not counted twice and another one under a name used before is.
         """
         reports = self._manifest.reports
         if not any((one.discovery, one.fingerprint) == (discovery, fingerprint) for one in reports):
