@@ -71,7 +71,7 @@ class RunCheck:
 
 
 def check_run(path: Path | str) -> RunCheck:
-    """Verifies all of the run at `path`. Raises InputError where there is no run, or none of this format version."""
+    """Verifies the whole run at `path`. Raises InputError where no run of this format version is."""
     run = Run.open(path)
     holder = owner(run.path)
     broken = {finding.where: finding for finding in _recorded_files(run)}
