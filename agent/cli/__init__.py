@@ -1,0 +1,22 @@
+"""The command line: it parses, calls and prints, and computes nothing.
+
+Importing this package, and asking any command for `--help`, loads typer and the standard library only; every
+command imports the rooms it needs when it runs.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The program `orderparam`; ends the process with the exit code of the command."""
+    from agent.cli.app import app
+    from agent.cli.ending import end_process
+
+    end_process(app, list(sys.argv[1:] if arguments is None else arguments), "orderparam")
+
+
+def main_discover(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The program `discover`: the same as `orderparam discover`."""
+    main(["discover", *(sys.argv[1:] if arguments is None else arguments)])
