@@ -21,7 +21,7 @@ ENVIRON_PREFIX = "ORDERPARAM_"
 NOT_SETTINGS = frozenset({"ORDERPARAM_API_KEY", "ORDERPARAM_TEST_DATA"})
 """Variables that carry our prefix and are read elsewhere."""
 
-BY_FLAG_ONLY = frozenset({"measure_files", "dry_run"})
+BY_FLAG_ONLY = frozenset({"measure_files"})
 """Settings that are only ever given explicitly: a file of code is never found by itself."""
 
 
@@ -56,8 +56,6 @@ class DiscoverSettings(_Settings):
     """Values of the control parameter that make up the side before: `0,2` or `20:40` with both ends."""
     after: str | None = Field(None, min_length=1)
     """Values of the control parameter that make up the side after."""
-    model: Words = ("builtin",)
-    """Who proposes and judges; `builtin` works offline from contrast statistics and measures in code."""
     claim: Literal["auto", "fixed", "random"] = "auto"
     """Whether the claim is about these prompts (fixed) or prompts like these (random); auto: random from 20 on."""
     rounds: Whole = Field(3, ge=1, le=20)
@@ -84,21 +82,12 @@ class DiscoverSettings(_Settings):
     """Seed of everything random; the same seed gives the same report."""
     name: str | None = None
     """Name of the discovery, a folder in the run; d1, d2, ... by default."""
-    dry_run: bool = False
-    """Say what would be read, judged and compared, and stop before doing it."""
-
-    @field_validator("model")
-    @classmethod
-    def _known_models(cls, specs: tuple[str, ...]) -> tuple[str, ...]:
-        if specs != ("builtin",):
-            raise ValueError("the only model spec of this version is builtin, which works offline")
-        return specs
 
     @field_validator("name")
     @classmethod
     def _plain_name(cls, name: str | None) -> str | None:
         if name is not None and not is_plain_name(name):
-            raise ValueError("a name has 1 to 80 letters, digits, '.', '_' or '-', and starts with none of '.-'")
+            raise ValueError("a name has 1 to 64 letters, digits, '.', '_' or '-', and starts with none of '.-'")
         return name
 
 
@@ -168,7 +157,7 @@ def flag_of(key: str) -> str:
 def is_plain_name(name: str) -> bool:
     """Whether a name can be a folder of its own anywhere and never a path."""
     plain = all(character.isascii() and (character.isalnum() or character in "._-") for character in name)
-    return plain and 1 <= len(name) <= 80 and name[0] not in ".-"
+    return plain and 1 <= len(name) <= 64 and name[0] not in ".-"
 
 
 def shown(value: object, limit: int = 60) -> str:

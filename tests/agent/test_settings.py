@@ -77,7 +77,6 @@ def test_a_variable_spells_a_list_with_commas_and_a_file_writes_one(tmp_path: Pa
         ({}, {"ORDERPARAM_SEED": "t"}, "", "ORDERPARAM_SEED: 't'", "integer"),
         ({}, {"ORDERPARAM_SEDE": "1"}, "", "ORDERPARAM_SEDE", "nearest: ORDERPARAM_SEED"),
         ({}, {"ORDERPARAM_MEASURE_FILES": "x.py"}, "", "ORDERPARAM_MEASURE_FILES", "--measure-file"),
-        ({}, {"ORDERPARAM_DRY_RUN": "1"}, "", "ORDERPARAM_DRY_RUN", "--dry-run"),
         ({}, {}, "seed = 'x'", "orderparam.toml: seed: 'x'", "integer"),
         ({}, {}, "seed = true", "orderparam.toml: seed: True", "not true or false"),
         ({}, {}, "seeed = 1", "orderparam.toml: 'seeed'", "nearest: seed"),
@@ -133,7 +132,7 @@ def test_a_plain_name_is_never_a_path(name: str) -> None:
         assert name.isascii()
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "-x", ".x", "a" * 81, "ä", "a b", "a\n"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "-x", ".x", "a" * 65, "ä", "a b", "a\n"])
 def test_names_that_are_not_plain(name: str) -> None:
     assert not is_plain_name(name)
 
