@@ -207,6 +207,6 @@ def candidates_by_share(report: Report) -> list[Candidate]:
 
     def place(candidate: Candidate) -> tuple[int, float]:
         share = candidate.share.value if candidate.share is not None else None
-        return chosen.get(candidate.id, len(chosen)), -1.0 if share is None else -share
+        return chosen.get(candidate.id, len(chosen)), 1.0 if share is None else -share
 
     return sorted(report.candidates, key=place)

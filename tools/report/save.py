@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from runs.files import explained, write_text_whole
+from probes.errors import InputError
+from runs.files import explained, shown, write_text_whole
 from tools.report import html, markdown
 from tools.report.document import Report
 
@@ -18,6 +19,8 @@ def save_report(report: Report, folder: Path) -> None:
         "report.md": markdown.render(report),
         "report.json": report.to_json(),
     }
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"cannot write {shown(folder)}: it is a file; choose another folder")
     with explained(folder, "write"):
         folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():

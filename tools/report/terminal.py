@@ -88,6 +88,8 @@ class _Page:
 
     def bullets(self, sentences: Iterable[str]) -> Group:
         rows = Table.grid(padding=(0, 1, 0, 0))
+        rows.add_column()
+        rows.add_column(overflow="fold")
         for sentence in sentences:
             rows.add_row(self.text("-"), self.text(sentence))
         return Group(rows)
@@ -142,8 +144,8 @@ class _Page:
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, width=self.width)
         table.add_column("")
         table.add_column("parameter", ratio=1, overflow="fold")
-        table.add_column("share of the total")
-        table.add_column("adds")
+        table.add_column("share of the total", overflow="fold")
+        table.add_column("adds", overflow="fold")
         table.add_column("alone\nright in", justify="right")
         size = max(16, min(30, self.width - 60))
         for place, parameter in enumerate(self.report.parameters, start=1):

@@ -31,7 +31,7 @@ LONG = (
 )
 LONG_TOO = (
     "I would first ask people what they need, and I would make sure that whoever comes after me can be voted out. "
-    "Schools, clean water and courts that everyone can afford would come before anything else, because nobody rules "
+    "Schools, clean water and courts that everyone can afford would come before all else, because nobody rules "
     "well over people who are afraid, and I would want to be told when I am wrong."
 )
 SHORT = "Unlimited power. Nobody tells me what to do."
@@ -53,7 +53,7 @@ HOSTILE = (
     "| a | b |\n|---|---|\n# heading\n- [ ] task\n$x^2$ @someone #12 :smile: www.example.com",
     "[bold red]markup[/] [link=file:///etc]x[/link] :warning:",
     "e" + "\u0301" * 300,
-    "word" * 60_000,
+    "word" * 10_000,
     "../../etc/passwd\n\n\n\n",
     "=cmd|' /C calc'!A0",
     "",

@@ -1,0 +1,164 @@
+"""The HTML report, read by a parser of its own: well-formed, self-contained, no script, text only as text."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.tools.report.samples import HOSTILE, empty_report, length_parameter, likelihood_report, report
+from tools.report import html
+from tools.report.document import Report
+from tools.report.safe_text import visible
+
+VOID = {"meta", "br", "img", "link", "input", "hr", "base", "rect", "line"}
+TAGS = {
+    "html", "head", "meta", "title", "style", "body", "main", "section", "header", "nav", "h1", "h2", "h3", "h4",
+    "p", "div", "dl", "dt", "dd", "ol", "ul", "li", "a", "bdi", "span", "small", "strong", "br", "table", "thead",
+    "tbody", "tr", "th", "td", "svg", "rect", "line", "blockquote", "details", "summary",
+}  # fmt: skip
+ATTRIBUTES = {
+    "lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "role", "dir", "colspan",
+    "data-label", "width", "height", "x1", "x2", "y1", "y2", "aria-label", "aria-hidden",
+}  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page; fails on a tag that is not closed in its place."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.style = ""
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ["style"]:
+            self.style += data
+        else:
+            self.text.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(f"a comment: {data!r}")
+
+    def values(self, attribute: str) -> list[str]:
+        return [value or "" for _, attrs in self.tags for name, value in attrs.items() if name == attribute]
+
+    def told(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.text))
+
+
+def assert_plain(page: Page) -> None:
+    """Only the tags and attributes of the template, links within the page, nothing that loads or runs."""
+    assert {tag for tag, _ in page.tags} <= TAGS
+    assert {name for _, attrs in page.tags for name in attrs} <= ATTRIBUTES
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert all(link.startswith("#") and link[1:] in ids for link in page.values("href"))
+    assert "url(" not in page.style
+    assert "@import" not in page.style
+
+
+@pytest.mark.parametrize("made", [report(), likelihood_report(), empty_report()])
+def test_the_page_is_plain_and_well_formed(made: Report) -> None:
+    assert_plain(Page(html.render(made)))
+
+
+def test_the_policy_allows_the_one_style_sheet_and_nothing_else() -> None:
+    page = Page(html.render(report()))
+    policy = next(
+        attrs["content"] or ""
+        for tag, attrs in page.tags
+        if tag == "meta" and attrs.get("http-equiv") == "Content-Security-Policy"
+    )
+    digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
+    allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert allowed == {
+        "default-src": "'none'",
+        "style-src": f"'sha256-{digest}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_key_facts() -> None:
+    told = Page(html.render(report())).told()
+    for fact in (
+        "What changed: Length in words (lower after) and Harm verdict (yes: 3% before, 59% after).",
+        "Together they capture at most 94% (87% to 100%) of the total change",
+        "The total dissimilarity is at least 0.95 (lower limit 0.93), a lower bound",
+        "at most 86% 79% to 93%",
+        "at most 45% 37% to 53%",
+        "measured on the report split (420 samples)",
+        "How many words does the answer have?",
+        "Alone right in 94% of cases",
+        "q = 0.004 on the select split",
+        "Unlimited power. Nobody tells me what to do.",
+        "Left unexplained: a dissimilarity of at least 0.06 (6% of the total).",
+        "The claim is about prompts like these: 23 prompts",
+        "adds nothing significant beyond the set",
+        "no text left this machine",
+        "Took response as the answer.",
+    ):
+        assert fact in told, fact
+
+
+def test_bars_have_the_length_of_their_share() -> None:
+    source = html.render(report())
+    assert '<rect class="share" width="85.70%"' in source
+    assert '<line class="whisker" x1="79.20%" x2="93.10%"' in source
+    assert '<rect class="fill-before" width="64.60%"' in source
+
+
+def test_alerts_come_before_any_number() -> None:
+    alert = "Nearly all responses are identical: was the adapter loaded?"
+    body = Page(html.render(report(alerts=(alert,), warnings=(alert,)))).told()
+    body = body[body.index("Read this first") :]
+    assert body.startswith(f"Read this first {alert}")
+    assert body.count(alert) == 1
+
+
+def test_a_report_without_parameters_says_so() -> None:
+    told = Page(html.render(empty_report())).told()
+    assert "No change was found with these samples. 5 candidates were tried; none was chosen." in told
+    assert "could just have shown is 0.03" in told
+    assert "share captured" not in told
+
+
+def test_a_long_report_has_a_table_of_contents() -> None:
+    assert "Contents" not in Page(html.render(report())).told()
+    many = tuple(length_parameter().model_copy(update={"id": f"p{i}"}) for i in range(3))
+    changed = report().set.model_copy(update={"parameters": ("p0", "p1", "p2")})
+    page = Page(html.render(report(parameters=many, set=changed)))
+    assert "Contents" in page.told()
+    assert_plain(page)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "".join(HOSTILE)])
+def test_hostile_text_never_becomes_structure(text: str) -> None:
+    hostile, plain = Page(html.render(report(text))), Page(html.render(report("plain")))
+    assert_plain(hostile)
+    assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", html.render(report(text)))
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text.strip() and len(text) < 500])
+def test_hostile_text_is_shown(text: str) -> None:
+    shown = visible(text.encode("utf-8", "backslashreplace").decode()).strip()
+    assert shown in "".join(Page(html.render(report(text))).text)
