@@ -28,7 +28,15 @@ _NAME_KEPT = 40  # characters of the final name that a temporary name repeats, s
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_OURS = {errno.EROFS, errno.EACCES, errno.EPERM}
-_BAD_PATH = {errno.ENOTDIR, errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP}
+_BAD_PATH = {
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.ENOENT,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.ELOOP,
+}
 
 
 def shown(text: object, limit: int = 200) -> str:

@@ -130,7 +130,6 @@ def _acquire(folder: Path, me: Owner) -> int:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))  # made anew meanwhile
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(asdict(me)).encode(), 0)
-            os.fsync(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
