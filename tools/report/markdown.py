@@ -105,7 +105,7 @@ def _parameters(report: Report) -> list[str]:
         [
             str(place),
             markdown_cell(parameter.name, 80),
-            share_words(report, parameter.share),
+            share_words(report, parameter),
             interval_words(parameter.gain),
             UNKNOWN if parameter.tv is None else percent((1 + parameter.tv) / 2),
         ]

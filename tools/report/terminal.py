@@ -94,14 +94,14 @@ class _Page:
             rows.add_row(self.text("-"), self.text(sentence))
         return Group(rows)
 
-    def bar(self, size: int, value: float, upper: float) -> Text:
+    def bar(self, size: int, value: float, upper: float, style: str = "cyan") -> Text:
         """A bar that is solid up to `value` and shaded up to `upper`, of `size` cells for 1."""
         unicode = self.encoding.lower().startswith("utf")
         solid, shaded, empty = ("█", "▒", "·") if unicode else ("#", "=", ".")
         filled = round(min(max(value, 0.0), 1.0) * size)
         reach = max(round(min(max(upper, 0.0), 1.0) * size), filled)
-        bar = Text(solid * filled, style="cyan")
-        bar.append(shaded * (reach - filled), style="cyan")
+        bar = Text(solid * filled, style=style)
+        bar.append(shaded * (reach - filled), style=style)
         bar.append(empty * (size - reach), style=_DIM)
         return bar
 
@@ -147,34 +147,38 @@ class _Page:
         table.add_column("share of the total", overflow="fold")
         table.add_column("adds", overflow="fold")
         table.add_column("alone\nright in", justify="right")
-        size = max(16, min(30, self.width - 60))
+        size = max(16, min(30, self.width - 56))
+        gain_room = 20 if self.width >= 100 else 0
         for place, parameter in enumerate(self.report.parameters, start=1):
             if place > 1:
                 table.add_row()
-            share, words = parameter.share, share_words(self.report, parameter.share)
+            share, words = parameter.share, share_words(self.report, parameter)
             low, high = share.low or 0.0, share.high or share.value or 0.0
             table.add_row(
                 self.text(str(place)),
                 self.text(one_line(parameter.name, 80), _HEADING),
-                Group(self.bar(size, low, high), *self.two_lines(words)),
-                Group(*self.two_lines(interval_words(parameter.gain))),
+                Group(self.bar(size, low, high), *self.bracketed(words, size)),
+                Group(*self.bracketed(interval_words(parameter.gain), gain_room)),
                 self.text(UNKNOWN if parameter.tv is None else percent((1 + parameter.tv) / 2)),
             )
         return table
 
-    def two_lines(self, words: str) -> list[Text]:
-        """ "0.42 (0.31 to 0.53)" as the value and, below it, what is in brackets."""
+    def bracketed(self, words: str, room: int) -> list[Text]:
+        """ "0.42 (0.31 to 0.53)", where it does not fit with what is in brackets below the value."""
+        if len(words) <= room:
+            return [self.text(words)]
         value, _, between = words.partition(" (")
         return [self.text(value), *([self.text(between.rstrip(")"), _DIM)] if between else [])]
 
     def parameter(self, place: int, parameter: Parameter) -> Group:
         """The question, and how its levels moved."""
-        facts = [*parameter_facts(parameter), missing_sentence(parameter)]
+        missing = missing_sentence(parameter)
         body = Group(
             self.text(one_line(parameter.question, 300)),
             self.text(judge_words(parameter.judge), _DIM),
             self.levels(parameter),
-            self.text("; ".join(fact for fact in facts if fact), _DIM),
+            self.text("; ".join(parameter_facts(parameter)), _DIM),
+            *([self.text(missing, _DIM)] if missing else []),
         )
         return Group(self.heading(f"{place}  {one_line(parameter.name, 80)}"), Padding(body, (0, 0, 0, 3)))
 
@@ -191,9 +195,9 @@ class _Page:
             table.add_row(
                 self.text(one_line(level.name, 60)),
                 self.text(percent(before)),
-                self.bar(size, before, before),
+                self.bar(size, before, before, _BEFORE),
                 self.text(percent(after)),
-                self.bar(size, after, after),
+                self.bar(size, after, after, _AFTER),
             )
         return table
 

@@ -139,12 +139,10 @@ def unseen_prompts_sentence(report: Report) -> str:
 # Shares
 
 
-def share_words(report: Report, share: Interval, samples: BySide | None = None) -> str:
-    """The share of one parameter: "42% (31% to 53%)", "at most 44% (37% to 53%)", "at least 91%".
-
-    samples: those it was measured on, where they are fewer than the report's.
-    """
-    return _share(report, share, samples, regression=False)
+def share_words(report: Report, parameter: Parameter) -> str:
+    """The share of one parameter: "42% (31% to 53%)", "at most 44% (37% to 53%)", "at least 91%"."""
+    samples = BySide(before=parameter.judged.before, after=parameter.judged.after)
+    return _share(report, parameter.share, samples, regression=False)
 
 
 def set_share_words(report: Report) -> str:
@@ -156,7 +154,9 @@ def set_share_words(report: Report) -> str:
 def _share(report: Report, share: Interval, samples: BySide | None, *, regression: bool) -> str:
     if share.value is None or share.one_sided:
         return interval_words(share, as_percent=True)
-    n = measured_samples(report) if samples is None else samples.before + samples.after
+    n = measured_samples(report)
+    if samples is not None:
+        n = min(n, samples.before + samples.after)
     if share.low is not None and share.value > _NEAR_ALL and (1 - share.value) * n < _FEW_LEFT:
         return f"at least {percent(share.low, 'down')}"  # no upper limit is valid so close to 1
     below = report.total.bound == "lower"
@@ -277,10 +277,11 @@ def headline(report: Report) -> list[str]:
     """A few short sentences that answer "what changed?"."""
     if not report.parameters:
         return _nothing_chosen(report)
-    named = listed([_with_direction(parameter) for parameter in report.parameters[:_NAMED]])
+    named = [_with_direction(parameter) for parameter in report.parameters[:_NAMED]]
     others = len(report.parameters) - _NAMED
-    more = f", and {others} more" if others > 0 else ""
-    sentences = [f"What changed: {named}{more}.", set_reader_sentence(report), set_sentence(report)]
+    if others > 0:
+        named.append(f"{others} more")
+    sentences = [f"What changed: {listed(named)}.", set_reader_sentence(report), set_sentence(report)]
     return [sentence for sentence in sentences if sentence]
 
 

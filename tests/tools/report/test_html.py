@@ -158,6 +158,11 @@ def test_hostile_text_never_becomes_structure(text: str) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", html.render(report(text)))
 
 
+def test_values_that_no_filter_names_are_made_visible_too() -> None:
+    source = html.render(report(version="\x1b[31m<b>\u202e"))
+    assert "\\x1b[31m&lt;b&gt;U+202E" in source
+
+
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text.strip() and len(text) < 500])
 def test_hostile_text_is_shown(text: str) -> None:
     shown = visible(text.encode("utf-8", "backslashreplace").decode()).strip()

@@ -42,6 +42,7 @@ def test_key_facts_stand_at_every_width(width: int) -> None:
         "Together they capture at most 94% (87% to 100%) of the total change",
         "at most 86%",
         "79% to 93%",
+        "Without a level: 1 before and 4 after refused; 1 before and 1 after missing.",
         "0.03 to 0.14",
         "94%",
         "50 words or more 65%",

@@ -6,7 +6,18 @@ import pytest
 
 from tests.tools.report.samples import empty_report, interval, length_parameter, likelihood_report, report
 from tools.report import words
-from tools.report.document import BySide, Control, Interval, LevelRecord, Prompts, Report, ScaleRecord, Total
+from tools.report.document import (
+    BySide,
+    Control,
+    Interval,
+    Judged,
+    LevelRecord,
+    Parameter,
+    Prompts,
+    Report,
+    ScaleRecord,
+    Total,
+)
 from tools.report.fine_print import candidates_by_share, fine_print, judge_words, missing_sentence, usage_sentence
 
 
@@ -18,6 +29,10 @@ def with_total(base: Report, **changes: Any) -> Report:
     return base.model_copy(update={"total": base.total.model_copy(update=changes)})
 
 
+def with_share(share: Interval) -> Parameter:
+    return length_parameter().model_copy(update={"share": share})
+
+
 class TestIntervals:
     def test_two_limits(self) -> None:
         assert words.interval_words(interval(0.421, 0.352, 0.489)) == "0.42 (0.35 to 0.49)"
@@ -26,36 +41,39 @@ class TestIntervals:
     def test_one_sided_is_not_separable_and_its_limit_is_rounded_up(self) -> None:
         one_sided = interval(0.011, 0.0, 0.0412, one_sided=True)
         assert words.interval_words(one_sided) == "not separable from 0 (at most 0.05)"
-        assert words.share_words(report(), one_sided) == "not separable from 0 (at most 5%)"
+        assert words.share_words(report(), with_share(one_sided)) == "not separable from 0 (at most 5%)"
 
     def test_no_value(self) -> None:
         assert words.interval_words(interval(None)) == "not computed"
-        assert words.share_words(likelihood_report(), interval(None)) == "not computed"
+        assert words.share_words(likelihood_report(), with_share(interval(None))) == "not computed"
 
 
 class TestShares:
     share = interval(0.4431, 0.371, 0.526)
 
     def test_exact(self) -> None:
-        assert words.share_words(likelihood_report(), self.share) == "44% (37% to 53%)"
+        assert words.share_words(likelihood_report(), with_share(self.share)) == "44% (37% to 53%)"
 
     def test_upper_bound_is_rounded_up(self) -> None:
-        assert words.share_words(report(), self.share) == "at most 45% (37% to 53%)"
+        assert words.share_words(report(), with_share(self.share)) == "at most 45% (37% to 53%)"
 
     @pytest.mark.parametrize(
-        ("value", "samples", "shown"),
+        ("value", "judged", "shown"),
         [
             # (1 - share) N against 15, by hand: 0.04 x 420 = 16.8; 0.03 x 420 = 12.6; 0.04 x 300 = 12
             (0.96, None, "96% (91% to 100%)"),
             (0.97, None, "at least 91%"),
-            (0.96, BySide(before=150, after=150), "at least 91%"),
-            (0.95, BySide(before=5, after=5), "95% (91% to 100%)"),
+            (0.96, Judged(before=150, after=150), "at least 91%"),
+            (0.95, Judged(before=5, after=5), "95% (91% to 100%)"),
         ],
     )
     def test_close_to_one_only_the_lower_limit_holds(
-        self, value: float, samples: BySide | None, shown: str
+        self, value: float, judged: Judged | None, shown: str
     ) -> None:
-        assert words.share_words(likelihood_report(), interval(value, 0.914, 1.0), samples) == shown
+        parameter = with_share(interval(value, 0.914, 1.0))
+        if judged is not None:
+            parameter = parameter.model_copy(update={"judged": judged})
+        assert words.share_words(likelihood_report(), parameter) == shown
 
     def test_of_a_set_by_regression(self) -> None:
         exact = with_set(likelihood_report(), estimator="regression", share=self.share)
@@ -133,6 +151,15 @@ class TestHeadline:
             "A reader who knows this alone is right in 96% of cases.",
             "It captures at most 94% (87% to 100%) of the total change: a dissimilarity of 0.89 (0.84 to 0.93).",
         ]
+
+    def test_more_than_three_are_counted(self) -> None:
+        many = tuple(length_parameter().model_copy(update={"id": f"p{i}"}) for i in range(5))
+        chosen = report().set.model_copy(update={"parameters": ("p0",)})
+        one = "Length in words (lower after)"
+        assert (
+            words.headline(report(parameters=many, set=chosen))[0]
+            == f"What changed: {one}, {one}, {one} and 2 more."
+        )
 
     def test_categories_have_no_direction(self) -> None:
         levels = (LevelRecord(name="a"), LevelRecord(name="b"))
