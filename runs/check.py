@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic_core import from_json
 
-from probes.errors import InputError, OrderparamError
+from probes.errors import OrderparamError
 from runs.directory import (
     DISCOVERIES_FOLDER,
     LOGLIK_FILE,
@@ -81,8 +81,8 @@ def check_run(path: Path | str) -> RunCheck:
         try:
             prompts = run.prompts()
             samples = run.samples(["sample_id", "prompt_id", "checkpoint", "split"])
-        except InputError as error:
-            findings.append(Finding("damaged", "", str(error)))
+        except OrderparamError as error:
+            findings.append(Finding("damaged", "prompts and samples", str(error)))
         else:
             splits = {split: Counter(samples["split"].to_pylist())[split] for split in SPLITS}
             findings += _prompts(run.manifest, prompts)
@@ -91,7 +91,10 @@ def check_run(path: Path | str) -> RunCheck:
         findings += _loglik(run)
     findings += _measures(run)
     for name in run.discoveries():
-        findings += _discovery(run, name, holder)
+        try:
+            findings += _discovery(run, name, holder)
+        except OrderparamError as error:
+            findings.append(Finding("damaged", shown(f"{DISCOVERIES_FOLDER}/{name}"), str(error)))
     findings += _left_behind(run, holder)
     return RunCheck(
         run.path,
@@ -171,7 +174,7 @@ def _loglik(run: Run) -> Iterator[Finding]:
         return
     try:
         read_loglik(run.path, run.manifest, record)
-    except InputError as error:
+    except OrderparamError as error:
         yield Finding("damaged", LOGLIK_FILE, str(error))
 
 
@@ -182,7 +185,7 @@ def _measures(run: Run) -> Iterator[Finding]:
         try:
             with explained(path, "read"):
                 read_scores(path, run.manifest)
-        except (InputError, ValueError) as error:
+        except (OrderparamError, ValueError) as error:
             yield Finding("damaged", _inside(run, path), f"{shown(error)}; remove it: it is measured anew")
 
 

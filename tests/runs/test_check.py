@@ -1,0 +1,281 @@
+"""Each kind of damage is found and named, a sound run is not suspected, and nothing is written by looking."""
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from probes.errors import InputError
+from runs.check import RunCheck, check_run
+from runs.directory import Run
+from runs.files import write_array_whole, write_json_whole
+from runs.staging import staging_folder
+from tests.runs.made_run import child, make_run, started
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with all that a run can hold."""
+    run = make_run(tmp_path / "run", draws=10)
+    with run.locked():
+        write_array_whole(run.path / "loglik.npy", np.zeros((60, 2), np.float32))
+        run.record_stage("score", ["loglik.npy"])
+        run.store_scores("words-1", np.arange(60.0))
+        folder = run.discovery_folder()
+        database = sqlite3.connect(folder / "state.sqlite")
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE checkpoints (id INTEGER PRIMARY KEY, state BLOB)")
+        with database:
+            database.executemany("INSERT INTO checkpoints (state) VALUES (?)", [(b"x" * 3000,)] * 50)
+        database.close()
+        run.count_report("d1")
+        write_json_whole(folder / "report.json", {"format": 1})
+        run.record_stage("discover d1", ["discoveries/d1/report.json"])
+    return run
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
+    }
+
+
+def said(result: RunCheck) -> list[tuple[str, str]]:
+    return [(finding.severity, finding.where) for finding in result.findings]
+
+
+def test_a_sound_run_is_sound_and_unchanged(run: Run) -> None:
+    before = tree(run.path)
+    result = check_run(run.path)
+    assert result.findings == ()
+    assert result.sound
+    assert tree(run.path) == before
+    assert result.files == 4
+    assert result.splits == {"read": 18, "select": 18, "report": 24}  # ten draws in each of six groups
+    assert result.discoveries == ("d1",)
+    assert result.owner is None
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a run"):
+        check_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["prompts.parquet", "samples.parquet", "loglik.npy", "discoveries/d1/report.json", "measures/words-1.npy"],
+)
+def test_a_changed_byte_a_cut_and_a_loss_are_found_in_every_file(run: Run, name: str) -> None:
+    path = run.path / name
+    good = path.read_bytes()
+    middle = len(good) // 2
+    changes = [good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :], good[:-1], good + b"\n", b""]
+    for content in changes:
+        path.write_bytes(content)
+        result = check_run(run.path)
+        assert ("damaged", name) in said(result)
+        assert not result.sound
+    path.unlink()
+    assert check_run(run.path).sound == name.startswith("measures")  # those are measured anew
+    path.mkdir()
+    assert not check_run(run.path).sound
+
+
+def rewrite_samples(run: Run, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Changes the samples and records them as if they had been written so."""
+    with run.locked():
+        pq.write_table(change(run.samples()), run.path / "samples.parquet")
+        run.record_stage("forged", ["samples.parquet"])
+
+
+def put(column: str, row: int, value: object) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        values = table[column].to_pylist()
+        values[row] = value
+        position = table.schema.get_field_index(column)
+        return table.set_column(
+            position, table.schema.field(column), pa.array(values, table.schema.field(column).type)
+        )
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.slice(1), "59 samples, and run.json says 60"),
+        (put("prompt_id", 0, "q9"), "1 samples of prompts"),
+        (put("checkpoint", 0, 2), "1 samples of checkpoints"),
+        (put("checkpoint", 0, -1), "1 samples of checkpoints"),
+        (put("sample_id", 0, "1-2-9"), "sample_id stands there twice"),
+        (put("split", 0, "train"), "1 samples are not in the split"),
+    ],
+)
+def test_rows_that_contradict_are_found_though_the_checksum_agrees(
+    run: Run, change: Callable[[pa.Table], pa.Table], message: str
+) -> None:
+    rewrite_samples(run, change)
+    findings = [finding for finding in check_run(run.path).findings if finding.where == "samples.parquet"]
+    assert [finding.severity for finding in findings] == ["damaged"]
+    assert message in findings[0].message
+
+
+def test_samples_moved_to_another_split_are_found(run: Run) -> None:
+    def swap(table: pa.Table) -> pa.Table:
+        splits = table["split"].to_pylist()
+        read, report = splits.index("read"), splits.index("report")
+        return put("split", report, "read")(put("split", read, "report")(table))
+
+    rewrite_samples(run, swap)
+    assert "2 samples are not in the split" in check_run(run.path).findings[0].message
+
+
+def test_prompts_of_another_run_are_found(run: Run) -> None:
+    prompts = run.prompts()
+    with run.locked():
+        pq.write_table(put("prompt", 0, "Another question?")(prompts), run.path / "prompts.parquet")
+        run.record_stage("forged", ["prompts.parquet"])
+    assert "whose hash" in check_run(run.path).findings[0].message
+    with run.locked():
+        pq.write_table(pa.concat_tables([prompts, prompts]), run.path / "prompts.parquet")
+        run.record_stage("forged", ["prompts.parquet"])
+    messages = " ".join(finding.message for finding in check_run(run.path).findings)
+    assert "6 prompts, and run.json says 3" in messages
+    assert "prompt_id stands there twice" in messages
+
+
+def test_foreign_columns_and_shapes_are_found(run: Run) -> None:
+    with run.locked():
+        pq.write_table(pa.table({"a": [1]}), run.path / "samples.parquet")
+        np.save(run.path / "loglik.npy", np.zeros((60, 3), np.float32))
+        run.record_stage("forged", ["samples.parquet", "loglik.npy"])
+    result = check_run(run.path)
+    messages = " ".join(finding.message for finding in result.findings)
+    assert "not those of a run" in messages
+    assert "(60, 2)" in messages
+    assert result.splits == {}
+
+
+def test_a_manifest_that_records_no_samples_is_damaged(run: Run) -> None:
+    values = json.loads((run.path / "run.json").read_text())
+    del values["files"]["samples.parquet"]
+    (run.path / "run.json").write_text(json.dumps(values))
+    assert said(check_run(run.path)) == [("damaged", "samples.parquet")]
+
+
+def test_a_damaged_database_is_found(run: Run) -> None:
+    path = run.path / "discoveries" / "d1" / "state.sqlite"
+    good = path.read_bytes()
+    for content in (good[:5000] + b"\xff" * 9000 + good[14000:], b"no database" * 1000, good[: len(good) // 2]):
+        path.write_bytes(content)
+        result = check_run(run.path)
+        assert said(result) == [("damaged", "discoveries/d1/state.sqlite")]
+        assert result.findings[0].message.isprintable()
+
+
+def test_a_database_that_a_killed_process_left_mid_transaction_is_sound(run: Run) -> None:
+    code = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("INSERT INTO checkpoints (state) VALUES (x'00')")
+database.commit()
+database.execute("INSERT INTO checkpoints (state) VALUES (x'01')")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    path = run.path / "discoveries" / "d1" / "state.sqlite"
+    assert child(code, path).returncode == -9
+    assert path.with_name("state.sqlite-wal").stat().st_size > 0
+    before = tree(run.path)
+    assert check_run(run.path).findings == ()
+    assert tree(run.path) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"a": NaN}', b"\xff", b'"text"'])
+def test_a_report_that_is_no_json_object_is_damaged(run: Run, content: bytes) -> None:
+    with run.locked():
+        folder = run.discovery_folder("mine")
+        run.count_report("mine")
+    (folder / "report.json").write_bytes(content)
+    assert said(check_run(run.path)) == [("damaged", "discoveries/mine/report.json")]
+
+
+def test_a_report_that_was_not_counted_is_damaged(run: Run) -> None:
+    shutil.copytree(run.path / "discoveries" / "d1", run.path / "discoveries" / "d2")
+    assert said(check_run(run.path)) == [("damaged", "discoveries/d2/report.json")]
+
+
+def test_what_killed_processes_left_is_told_and_is_no_damage(run: Run) -> None:
+    with run.locked():
+        run.discovery_folder("half")
+        values = run.manifest.files.keys()
+    assert "loglik.npy" in values
+    (run.path / ".run.json.00ff.partial").write_text("{")
+    (run.path / "measures" / ".hedging.00ff.partial").touch()
+    manifest = json.loads((run.path / "run.json").read_text())
+    del manifest["files"]["loglik.npy"]
+    (run.path / "run.json").write_text(json.dumps(manifest))
+    beside = staging_folder(run.path)
+    beside.mkdir()
+    result = check_run(run.path)
+    assert result.sound
+    assert sorted(said(result)) == sorted(
+        [
+            ("unfinished", "discoveries/half"),
+            ("unfinished", ".run.json.00ff.partial"),
+            ("unfinished", "measures/.hedging.00ff.partial"),
+            ("unfinished", "loglik.npy"),
+            ("unfinished", str(beside)),
+        ]
+    )
+
+
+def test_a_run_at_work_is_checked_without_touching_its_work(run: Run) -> None:
+    code = """
+import sys, time
+from pathlib import Path
+from runs.directory import Run
+with Run.open(Path(sys.argv[1])).locked() as run:
+    (run.discovery_folder("now") / "state.sqlite").write_bytes(b"half written")
+    (run.path / ".file.00ff.partial").touch()
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+    owner = started(code, run.path)
+    try:
+        result = check_run(run.path)
+        assert result.owner is not None
+        assert result.owner.pid == owner.pid
+        assert result.sound
+        assert {severity for severity, _ in said(result)} == {"note"}
+        assert str(owner.pid) in result.findings[0].message
+    finally:
+        owner.kill()
+        owner.wait()
+    assert ("damaged", "discoveries/now/state.sqlite") in said(check_run(run.path))
+
+
+def test_the_owner_may_check_its_own_run_and_keeps_the_lock(run: Run) -> None:
+    code = """
+import sys
+from pathlib import Path
+from runs.lock import owner
+print(owner(Path(sys.argv[1])).pid)
+"""
+    with run.locked():
+        assert check_run(run.path).sound
+        assert child(code, run.path).stdout.strip() == str(os.getpid())
+
+
+def test_names_that_would_move_a_terminal_are_escaped(run: Run) -> None:
+    (run.path / "discoveries" / "\x1b[31mred\n").mkdir()
+    result = check_run(run.path)
+    assert all(finding.where.isprintable() and finding.message.isprintable() for finding in result.findings)
+    assert all(name.isprintable() for name in result.discoveries)
+    assert len(result.findings) == 1
