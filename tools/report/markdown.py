@@ -133,12 +133,12 @@ def _parameter(place: int, parameter: Parameter) -> list[str]:
     described = any(level.description for level in parameter.scale.levels)
     width = 4 if described else 3
     header = ["level", "before", "after", "what it means"][:width]
-    facts = [*parameter_facts(parameter), *([right_in(parameter.tv)] if parameter.tv is not None else [])]
+    alone = f"Alone {right_in(parameter.tv)}" if parameter.tv is not None else ""
     return [
         f"### {place}. {markdown_inline(parameter.name, 80)}",
-        f"{markdown_inline(parameter.question, 400)} ({markdown_inline(judge_words(parameter.judge))})",
+        markdown_inline(parameter.question, 400),
         _table(header, [row[:width] for row in levels]),
-        _bullets([*facts, missing_sentence(parameter)]),
+        _bullets([judge_words(parameter.judge), alone, *parameter_facts(parameter), missing_sentence(parameter)]),
         *(block for example in parameter.examples for block in _example(example)),
     ]
 

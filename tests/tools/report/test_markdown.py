@@ -33,6 +33,7 @@ def test_key_facts() -> None:
         "| 1 | Length in words | at most 86% (79% to 93%) | 0.81 (0.75 to 0.87) | 94% |",
         "| 2 | Harm verdict | at most 45% (37% to 53%) | 0.08 (0.03 to 0.14) | 78% |",
         "| yes | 3% | 59% |",
+        "- measured in code (words)\n- Alone right in 94% of cases\n- Dissimilarity 0.81 (0.75 to 0.87)",
         "measured on the report split (420 samples)",
         "Left unexplained: a dissimilarity of at least 0.06 (6% of the total).",
         "The claim is about prompts like these: 23 prompts",
