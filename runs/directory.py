@@ -7,6 +7,7 @@
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -229,10 +230,7 @@ class Run:
                 f"the name {shown(repr(name), 80)} of a discovery (--name) must be 1 to 64 letters, digits, dots, "
                 "dashes or underscores, and not begin with a dot or a dash"
             )
-        folder = self.path / DISCOVERIES_FOLDER / name
-        with explained(folder, "write"):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return self._folder(f"{DISCOVERIES_FOLDER}/{name}")
 
     # Scores of measures in code
 
@@ -262,8 +260,7 @@ class Run:
         buffer = io.BytesIO()
         np.save(buffer, np.asarray(values, dtype=np.float64), allow_pickle=False)
         data = buffer.getvalue()
-        with explained(path, "write"):
-            path.parent.mkdir(exist_ok=True)
+        self._folder(MEASURES_FOLDER)
         with whole_file(path) as file:
             file.write(data + _scores_digest(self._manifest, path.stem, data))
 
@@ -277,6 +274,16 @@ class Run:
     def _require_lock(self) -> None:
         if not self._locked:
             raise RuntimeError("a run is changed by the owner of its lock only")
+
+    def _folder(self, name: str) -> Path:
+        """A folder of the run, made where it lacks. Raises InputError for one that is a link out of the run."""
+        folder = self.path / name
+        inside = Path(os.path.realpath(self.path), name)
+        if Path(os.path.realpath(folder)) != inside:
+            raise InputError(f"{shown(folder)} is a link to another place; remove it")
+        with explained(folder, "write"):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _save(self, **changes: Any) -> None:
         self._require_lock()

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -491,6 +492,30 @@ def test_discoveries_are_numbered_on_and_names_are_safe(tmp_path: Path) -> None:
                 run.discovery_folder(bad)
             assert str(caught.value).isprintable()
         assert names(run.path / "discoveries") == ["d11"]
+
+
+@pytest.mark.parametrize("link", ["discoveries", "discoveries/d1", "measures"])
+def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path, link: str) -> None:
+    run = make_run(tmp_path / "run")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (run.path / link).parent.mkdir(exist_ok=True)
+    (run.path / link).symlink_to(outside)
+    write: Callable[[], object] = partial(run.discovery_folder, "d1")
+    if link == "measures":
+        write = partial(run.store_scores, "words", np.zeros(24))
+    with run.locked(), pytest.raises(InputError, match="link to another place"):
+        write()
+    assert names(outside) == []
+
+
+def test_a_run_behind_a_link_is_a_run(tmp_path: Path) -> None:
+    make_run(tmp_path / "run")
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with Run.open(tmp_path / "link").locked() as run:
+        run.store_scores("words", np.zeros(24))
+        assert run.discovery_folder().is_dir()
+    assert names(tmp_path / "run" / "discoveries") == ["d1"]
 
 
 def test_the_same_input_goes_on_and_other_input_is_refused(tmp_path: Path) -> None:
