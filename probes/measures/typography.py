@@ -42,9 +42,7 @@ def semicolon(prompt: str, response: str) -> float:
     return float(";" in response or "；" in response)
 
 
-@TYPOGRAPHY.number(
-    "dashes", "How many dashes does it set between words?", ("Yes — but - and – no.", 3.0), "dashes"
-)
+@TYPOGRAPHY.number("dashes", "How many dashes does it set between words?", ("Yes — but - and – no.", 3.0), "marks")
 def dashes(prompt: str, response: str) -> float:
     return float(len(_DASH.findall(response)))
 
