@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from scipy import optimize
 
 from probes.grammar import DAYS, Grammar, random_grammar
 from probes.scale import FloatArray, IntArray
@@ -62,7 +63,7 @@ class Course:
         return 0.5 * (first_K + _sigmoid((control_K - self.second) / self.width)) - 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contrast:
     """Before and after on Q prompts, as exact probabilities of all outputs X.
 
@@ -130,7 +131,7 @@ class Contrast:
         return Contrast(self.p_QX[q : q + 1], self.r_QX[q : q + 1], np.ones(1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Draws:
     """Samples of both sides, ordered by prompt, then checkpoint.
 
@@ -145,7 +146,7 @@ class Draws:
     types_Q: IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ToyWorld:
     """A grammar on a course along K control values; `effect` is the dial of how much it moves."""
 
@@ -254,23 +255,22 @@ def before_and_after(
 
 
 def with_effect(world: ToyWorld, quantity: Callable[[ToyWorld], float], target: float) -> ToyWorld:
-    """The world with its dial where `quantity` (rising with the effect, 0 without) hits `target`, to 1e-6.
+    """The world with its dial where `quantity` (rising with the effect, 0 without) hits `target`.
 
     Raises ValueError where it stays below the target on the whole dial.
     """
     if target == 0.0:
         return replace(world, effect=0.0)
-    low, high = 0.0, 1.0
-    while quantity(replace(world, effect=high)) < target:
-        low, high = high, 2.0 * high
+
+    def excess(effect: float) -> float:
+        return quantity(replace(world, effect=effect)) - target
+
+    high = 1.0
+    while excess(high) < 0.0:
+        high *= 2.0
         if high > 64.0:
             raise ValueError(f"no effect makes this quantity {target}")
-    while True:
-        middle = (low + high) / 2.0
-        value = quantity(replace(world, effect=middle))
-        if abs(value - target) < 1e-6 or high - low < 1e-12:
-            return replace(world, effect=middle)
-        low, high = (middle, high) if value < target else (low, middle)
+    return replace(world, effect=float(optimize.brentq(excess, 0.0, high, xtol=1e-9)))
 
 
 def joint_cells(levels_XJ: IntArray) -> IntArray:
