@@ -5,7 +5,6 @@ records say is refused by file and field.
 """
 
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
@@ -200,11 +199,6 @@ def file_record(path: Path) -> FileRecord:
     with explained(path, "read"), open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileRecord(size=file.tell(), sha256=digest)
-
-
-def input_record(files: Mapping[str, Path], options: Mapping[str, JsonValue]) -> InputRecord:
-    """The fingerprint of an import. files: by role. Raises InputError for a file that cannot be read."""
-    return InputRecord(files={role: file_record(path) for role, path in files.items()}, options=dict(options))
 
 
 def prompts_hash(prompts: pa.Table) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.errors import InputError
-from runs.manifest import InputRecord, file_record, input_record, load_manifest, prompts_hash, save_manifest
+from runs.manifest import InputRecord, file_record, load_manifest, prompts_hash, save_manifest
 from runs.schema import PROMPTS_SCHEMA
 from tests.runs.made_run import make_run
 
@@ -151,18 +151,15 @@ def table(rows: Prompts) -> pa.Table:
 
 
 def test_the_input_is_known_by_content_and_options(tmp_path: Path) -> None:
-    before, after, renamed = tmp_path / "b", tmp_path / "a", tmp_path / "renamed"
-    before.write_text("one")
-    after.write_text("two")
-    renamed.write_text("two")
-    first = input_record({"before": before, "after": after}, {"by": None, "thinking": "keep"})
-    assert first.difference(input_record({"before": before, "after": renamed}, dict(first.options))) is None
-    changed = input_record({"before": before, "after": before}, dict(first.options))
+    for name, text in (("b", "one"), ("a", "two"), ("renamed", "two")):
+        (tmp_path / name).write_text(text)
+    before, after, renamed = (file_record(tmp_path / name) for name in ("b", "a", "renamed"))
+    first = InputRecord(files={"before": before, "after": after}, options={"by": None, "thinking": "keep"})
+    assert first.difference(InputRecord(files={"before": before, "after": renamed}, options=first.options)) is None
+    changed = InputRecord(files={"before": before, "after": before}, options=first.options)
     assert first.difference(changed) == "another file after"
-    assert (
-        first.difference(InputRecord(files={"before": first.files["before"]}, options=first.options)) is not None
-    )
+    assert first.difference(InputRecord(files={"before": before}, options=first.options)) == "another file after"
     strip = first.difference(InputRecord(files=first.files, options={"by": None, "thinking": "strip"}))
     assert strip == "thinking 'keep', not 'strip'"
     with pytest.raises(InputError, match="nowhere"):
-        input_record({"before": tmp_path / "nowhere"}, {})
+        file_record(tmp_path / "nowhere")
