@@ -1,0 +1,126 @@
+"""The arguments and flags that commands share, each declared once; `agent.settings` says what a value may be.
+
+Values stay as they were typed: settings check them, so that a flag, a variable and a settings file that hold the
+same mistake get the same line.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: what people type most."""
+    commands = "\n".join(f"  {line}" for line in lines)
+    return (
+        f"Examples:\n\n\b\n{commands}\n\nAny command takes --debug: the traceback of an error instead of one line."
+    )
+
+
+# How files are read
+
+PromptField = Annotated[
+    str | None, typer.Option("--prompt-field", metavar="FIELD", help="Field that holds the prompt.")
+]
+ResponseField = Annotated[
+    str | None, typer.Option("--response-field", metavar="FIELD", help="Field that holds the response.")
+]
+PromptIdField = Annotated[
+    str | None, typer.Option("--prompt-id-field", metavar="FIELD", help="Field that holds the prompt's id.")
+]
+PairBy = Annotated[
+    str | None,
+    typer.Option(
+        "--pair-by",
+        metavar="auto|id|text",
+        help="What tells that two rows answer the same prompt.  [default: auto]",
+    ),
+]
+Thinking = Annotated[
+    str | None,
+    typer.Option("--thinking", metavar="keep|strip", help="A <think> block before the answer.  [default: keep]"),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="COLUMN",
+        help="Column of one long file that tells the sides apart, by --before and --after.",
+    ),
+]
+BeforeColumn = Annotated[
+    str | None,
+    typer.Option("--before-column", metavar="COLUMN", help="Column of one wide file with the responses before."),
+]
+AfterColumn = Annotated[
+    str | None,
+    typer.Option("--after-column", metavar="COLUMN", help="Column of one wide file with the responses after."),
+]
+ScoreFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--scores", metavar="FILE", help="Scores in a file of their own, joined by id; may be repeated."),
+]
+
+# What is compared, and how the search goes
+
+Before = Annotated[
+    str | None,
+    typer.Option(
+        "--before", metavar="VALUES", help="Side before: values of the control parameter, as 0,2 or 20:40."
+    ),
+]
+After = Annotated[
+    str | None, typer.Option("--after", metavar="VALUES", help="Side after: values of the control parameter.")
+]
+Claim = Annotated[
+    str | None,
+    typer.Option(
+        "--claim",
+        metavar="auto|fixed|random",
+        help="About these prompts, or prompts like these.  [default: auto: random from 20 prompts on]",
+    ),
+]
+UseScores = Annotated[
+    bool | None,
+    typer.Option(
+        "--use-scores/--no-use-scores", help="Take the scores that came with the data as order parameters too."
+    ),
+]
+MissingAsLevel = Annotated[
+    bool | None,
+    typer.Option(
+        "--missing-as-level/--no-missing-as-level",
+        help="Make a missing score a level instead of dropping the row.",
+    ),
+]
+MeasureFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measure-file",
+        metavar="FILE.py",
+        help="A measure of your own: Python with one function; may be repeated.",
+    ),
+]
+Seed = Annotated[
+    str | None,
+    typer.Option("--seed", metavar="N", help="Seed: the same seed gives the same report.  [default: 0]"),
+]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Name of the discovery in the run.  [default: d1, d2, ...]"),
+]
+
+# How a command ends and what it says
+
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")]
+FailAbove = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-above", metavar="X", help="Exit with 3 if the lower limit of the total dissimilarity is above X."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[
+    bool | None, typer.Option("--quiet", help="No progress and no notes; warnings and the result remain.")
+]

@@ -1,0 +1,43 @@
+"""`orderparam report`: print a report that was made from a run once more."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import options
+from agent.cli.options import examples
+
+HELP_END = examples(
+    "orderparam report RUN",
+    "orderparam report RUN --name d2",
+    "orderparam report RUN --json | jq .set.share",
+)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", hidden=True)],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Which discovery.  [default: the last one]")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Print a report of a run once more.
+
+    RUN is the folder of a run; its last report is printed, or that of the discovery named.
+    """
+    from agent.cli.showing import show_report
+    from probes.errors import InputError
+    from runs.directory import DISCOVERIES_FOLDER, Run
+    from tools.report.document import Report
+
+    opened = Run.open(run)
+    finished = [one for one in opened.discoveries() if (run / DISCOVERIES_FOLDER / one / "report.json").is_file()]
+    if not finished:
+        raise InputError(f"{run}: no report yet; `orderparam discover {run}` makes one")
+    counted = [record.discovery for record in opened.manifest.reports if record.discovery in finished]
+    chosen = name or (counted or finished)[-1]
+    if chosen not in finished:
+        raise InputError(f"--name: {chosen!r} has no report; there are {', '.join(finished)}")
+    folder = run / DISCOVERIES_FOLDER / chosen
+    show_report(Report.load(folder), folder, as_json=as_json)

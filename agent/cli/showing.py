@@ -1,0 +1,77 @@
+"""A report on stdout, and on stderr where its files are and whether a gate was exceeded."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent.cli.ending import GATE, to_stdout, warn
+from agent.progress import visible
+
+if TYPE_CHECKING:
+    from agent.settings import DiscoverSettings
+    from runs.directory import Run
+    from tools.report.document import Report
+
+
+def show_report(report: "Report", folder: Path, *, as_json: bool, quiet: bool = False) -> None:
+    """Print a report; say where it lies for reading in a browser, unless quiet."""
+    with to_stdout() as stdout:
+        if as_json:
+            stdout.write(report.to_json())
+        else:
+            from rich.console import Console
+
+            from tools.report import terminal
+
+            console = Console(file=stdout)
+            with console.capture() as page:  # rich would end the process when the reader goes away
+                console.print(terminal.render(report))
+            stdout.write(page.get())
+    if as_json:
+        for alert in report.alerts:
+            warn(alert)
+    if not quiet:
+        print(visible(f"the report: {folder / 'report.html'}"), file=sys.stderr)
+
+
+def require_below(report: "Report", most: float | None) -> None:
+    """Ends the command with 3 unless the lower limit of the total is known and at most `most`."""
+    if most is None:
+        return
+    low = report.total.linear.low
+    if low is None or low > most:
+        found = "could not be computed" if low is None else f"is {low:.3f}"
+        warn(f"--fail-above {most:g}: the lower limit of the total dissimilarity {found}")
+        raise typer.Exit(GATE)
+
+
+def show_plan(run: "Run", settings: "DiscoverSettings") -> None:
+    """What a discovery would compare, and with what."""
+    from agent.comparison import comparison_of
+    from probes.measures.catalogue import CATALOGUE
+    from runs.schema import SPLITS
+
+    comparison = comparison_of(run, settings.before, settings.after, settings.claim)
+    control = run.manifest.control
+    before, after = (
+        ", ".join(str(control.values[index]) for index in side) for side in (comparison.before, comparison.after)
+    )
+    parts = (comparison.read, comparison.select, comparison.report)
+    splits = ", ".join(f"{name} {part.layout.samples:,}" for name, part in zip(SPLITS, parts, strict=True))
+    claim = "prompts like these" if comparison.claim == "random" else "these prompts"
+    lines = (
+        f"{control.name}: {before} against {after}, {'with' if comparison.mode == 'likelihood' else 'without'} "
+        "log-likelihoods",
+        f"{comparison.layout.samples:,} samples of {comparison.layout.prompts:,} prompts "
+        f"({len(comparison.left_out):,} prompts with one side only are left out); the claim is about {claim}",
+        f"splits: {splits}",
+        f"{len(CATALOGUE) + len(settings.measure_files)} measures in code"
+        f"{', scores that came with the data' if settings.use_scores else ''}, and words, phrases and patterns "
+        f"that differ; no model calls; at most {settings.rounds} rounds",
+        *run.manifest.warnings,
+    )
+    with to_stdout() as stdout:
+        for line in lines:
+            print(visible(line), file=stdout)

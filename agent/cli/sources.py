@@ -1,0 +1,127 @@
+"""From what a person names, a run or files, to an open run; and what the import has to say on the way."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.ending import warn
+from agent.progress import Progress
+from agent.settings import DiscoverSettings, ReadSettings, flag_of, load
+from probes.errors import InputError
+
+if TYPE_CHECKING:
+    from runs.directory import Run
+    from runs.storing import ImportOptions
+
+FILE_FLAGS = (*ReadSettings.model_fields, "by", "before_column", "after_column", "scores", "out")
+"""Flags that say how files become a run; of a run they would say nothing."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was named: the folder of a run, or one or two files that become a run at `out`."""
+
+    sources: tuple[Path, ...]
+    out: Path
+    options: "ImportOptions | None"
+
+    def opened(self, progress: Progress, out: Path | None = None) -> "Run":
+        """The run, made from the files where it is not there yet. Raises InputError and OutsideError."""
+        from runs.directory import Run
+
+        if self.options is None:
+            return Run.open(self.out)
+        from runs.importing import import_pair
+
+        progress.stage("reading the files")
+        before, *after = self.sources
+        imported = import_pair(before, after[0] if after else None, out or self.out, self.options)
+        for note in imported.notes:
+            progress.note(note)
+        return imported.run
+
+    @contextmanager
+    def tried(self, progress: Progress) -> Iterator["Run"]:
+        """The same for the length of the block, with nothing left of what was made from files."""
+        with TemporaryDirectory(prefix="orderparam-") as folder:
+            yield self.opened(progress, Path(folder) / "run")
+
+
+def given(sources: Sequence[Path], flags: Mapping[str, Any], settings: DiscoverSettings) -> Given:
+    """What the arguments and flags of `discover` and `measure` name; nothing is read yet.
+
+    Raises InputError: more than two sources, or flags that do not belong to what was named.
+    """
+    if len(sources) > 2:
+        raise InputError(f"{len(sources)} arguments where RUN or BEFORE AFTER is wanted: {_listed(sources)}")
+    if len(sources) == 1 and not sources[0].is_file() and _is_run_or_nothing(sources[0]):
+        for key in FILE_FLAGS:
+            if flags.get(key):
+                raise InputError(f"{flag_of(key)}: says how files are read, and {sources[0]} is a run")
+        return Given(tuple(sources), sources[0], None)
+    options = import_options(flags, settings)
+    return Given(tuple(sources), flags.get("out") or default_out(sources, options), options)
+
+
+def _is_run_or_nothing(path: Path) -> bool:
+    """A missing file is named as such by the reader, a missing run by the run; a suffix tells which was meant."""
+    return path.is_dir() or not path.suffix
+
+
+def import_options(flags: Mapping[str, Any], settings: DiscoverSettings) -> "ImportOptions":
+    """How files are read, from all four places of settings and the flags that are given with the files alone."""
+    from runs.storing import ImportOptions
+
+    read = load(ReadSettings, flags)
+    return ImportOptions(
+        **read.model_dump(),
+        by=flags.get("by"),
+        before=settings.before if flags.get("by") else None,
+        after=settings.after if flags.get("by") else None,
+        before_column=flags.get("before_column"),
+        after_column=flags.get("after_column"),
+        scores=tuple(flags.get("scores") or ()),
+        axis=flags.get("axis"),
+        seed=settings.seed,
+    )
+
+
+def default_out(sources: Sequence[Path], options: "ImportOptions") -> Path:
+    """`orderparam-BEFORE-AFTER` in the working directory, from the names of files, values or columns."""
+    if options.before_column and options.after_column:
+        names: Sequence[str] = (options.before_column, options.after_column)
+    elif options.by and options.before and options.after:
+        names = (options.before, options.after)
+    else:
+        names = [Path(source.name.removesuffix(".gz")).stem for source in sources]
+    return Path("-".join(["orderparam", *map(_plain, names)]))
+
+
+def _plain(name: str, limit: int = 40) -> str:
+    """A name as part of a folder's: letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:limit] or "x"
+
+
+def require_measures(settings: DiscoverSettings) -> None:
+    """Raises InputError for a measure that does not exist, before anything is imported for it."""
+    from probes.measures.catalogue import load_user_measure, measure_of_judge
+
+    for path in settings.measure_files:
+        load_user_measure(path)
+    for name in settings.given:
+        if not name.startswith(("data:", "file:")):
+            measure_of_judge(name if ":" in name else f"code:{name}")
+
+
+def say_alerts(alerts: Sequence[str]) -> None:
+    """On stderr, where no printed report says them."""
+    for alert in alerts:
+        warn(alert)
+
+
+def _listed(sources: Sequence[Path]) -> str:
+    return ", ".join(str(source) for source in sources)
