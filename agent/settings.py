@@ -39,6 +39,11 @@ def _no_truth_value(value: object) -> object:
     return value
 
 
+def _cores() -> int:
+    """Cores this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_split_commas)]
 Whole = Annotated[int, BeforeValidator(_no_truth_value)]
@@ -76,7 +81,7 @@ class DiscoverSettings(_Settings):
     """Python files, each with one function of the user's own that measures an answer."""
     resamples: Whole = Field(999, ge=199, le=100_000)
     """Resamples behind p-values and the stopping rule."""
-    processes: Whole = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
+    processes: Whole = Field(default_factory=_cores, ge=1, le=256)
     """Processes over which the measures are spread; the numbers do not depend on it."""
     seed: Whole = Field(0, ge=0, lt=2**63)
     """Seed of everything random; the same seed gives the same report."""

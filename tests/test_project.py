@@ -113,7 +113,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.Path:
         "--no-deps",
         "--no-build-isolation",
         "-w",
-        folder,
+        str(folder),
         ".",
     ]
     subprocess.run(command, cwd=source, check=True, env={**os.environ, "PIP_NO_INDEX": "1"})
