@@ -1,4 +1,4 @@
-"""How long work says where it stands: an interface that computing code is handed, and its three forms.
+"""The forms in which progress is shown: bars, plain lines, nothing (`probes.progress` has the interface).
 
 Everything here writes to stderr; stdout belongs to the report. rich is imported only where bars are drawn.
 """
@@ -6,26 +6,13 @@ Everything here writes to stderr; stdout belongs to the report. rich is imported
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from probes.progress import Progress as Progress
+from probes.progress import Silent as Silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-
-# Interface
-
-
-class Progress(Protocol):
-    """What computing code may say. A stage ends where the next one begins; `total` is None when unknown."""
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A new stage of `total` steps begins."""
-
-    def advance(self, steps: int = 1) -> None:
-        """Steps of the present stage are done."""
-
-    def note(self, text: str) -> None:
-        """One line the user should read, beside the bars."""
-
 
 @contextmanager
 def shown_on_stderr(quiet: bool) -> Iterator[Progress]:
@@ -58,19 +45,6 @@ def visible(text: str) -> str:
 
 
 # Implementations
-
-
-class Silent:
-    """Says nothing."""
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, steps: int = 1) -> None:
-        pass
-
-    def note(self, text: str) -> None:
-        pass
 
 
 class PlainLines:
