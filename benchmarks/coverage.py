@@ -10,7 +10,7 @@ A killed study goes on where it was when the same command is run again. Results 
 import argparse
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks import coverage_results
 from benchmarks.blocks import Block, OtherStudy, Result, run_blocks
+from benchmarks.bound import bound
 from benchmarks.intervals import intervals
 from benchmarks.missing import missing
 from benchmarks.stopping import stopping
@@ -41,7 +42,7 @@ class Part:
     version. expected_seconds: of a block, before any was timed.
     """
 
-    run: dict[str, Callable[[int, np.random.Generator, int], Tallies | dict[str, int]]]
+    run: dict[str, Callable[[int, np.random.Generator, int], Tallies | Mapping[str, float]]]
     worlds: int
     worlds_a_block: int
     expected_seconds: float
@@ -59,7 +60,8 @@ def parts() -> dict[str, Part]:
         *(Cell(0.0, *cell) for cell in product(PROMPTS, ("10", "1-5"))),
         *(Cell(0.92, *cell, alike=True) for cell in product(PROMPTS, ("10", "2-18"))),
     ]
-    missing_cells = [Cell(*cell) for cell in product((0.04, 0.25, 0.56), PROMPTS, ("10", "2-18"))]
+    missing_cells = [Cell(*cell) for cell in product((0.04, 0.25, 0.56), PROMPTS, ("2-18",))]
+    bound_cells = [Cell(total, *cell) for total, cell in product((0.0, 0.25, 0.56), ((8, "2-18"), (23, "5")))]
     stopping_cells = {"fixed": Cell(0.25, 8, "10"), "random": Cell(0.25, 23, "1-5")}
     return {
         "intervals": Part(
@@ -87,6 +89,13 @@ def parts() -> dict[str, Part]:
             worlds_a_block=20,
             expected_seconds=8.0,
             quick=("random black-box null", "random black-box after three true ones"),
+        ),
+        "bound": Part(
+            {cell.name: partial(bound, cell) for cell in bound_cells},
+            worlds=200,
+            worlds_a_block=10,
+            expected_seconds=8.0,
+            quick=("D=0.25 Q=8 n=2-18",),
         ),
     }
 

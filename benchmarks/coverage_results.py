@@ -17,14 +17,16 @@ LARGE = ("set of three", "share of three")
 
 GROUPS = ("total", "D_z", "set of two", "gain", "share", *LARGE)
 
-ENOUGH = 0.2
+ENOUGH = 0.5
 """Share of a cell's worlds that must fall into a regime for the cell to count there by itself."""
 
-LIMITS = {
-    ("stopping", "null"): (0.08, "taken"),
-    ("stopping", "after three true ones"): (0.09, "taken"),
-}
-"""Most of the worlds of a cell (part, end of its name) in which something may happen."""
+LIMITS = (
+    ("stopping", "null", "taken", 0.08),
+    ("stopping", "after three true ones", "taken", 0.09),
+    ("bound", "", "exceeds, fixed", 0.04),
+    ("bound", "", "exceeds, random", 0.04),
+)
+"""Part, end of a cell's name, an event, and in how many of the cell's worlds it may happen at most."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,15 @@ class Study:
     seed: int
     ran: dict[str, dict[str, int]]
     tallies: dict[str, dict[str, Tallies]]
-    counts: dict[str, dict[str, dict[str, int]]]
+    counts: dict[str, dict[str, dict[str, float]]]
 
     @classmethod
     def of(cls, blocks: Sequence[Block], results: Mapping[str, Result], seed: int) -> "Study":
         ran: dict[str, dict[str, int]] = {}
         tallies: dict[str, dict[str, Tallies]] = defaultdict(lambda: defaultdict(Tallies))
-        counts: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
+        counts: dict[str, dict[str, dict[str, float]]] = defaultdict(
+            lambda: defaultdict(lambda: defaultdict(float))
+        )
         for block in blocks:
             result = results[block.key]
             if "tallies" in result:
@@ -109,7 +113,7 @@ def promises(study: Study) -> list[Promise]:
             found += _promises_of_cells(f"{part}: {group}, {mode}, {claim} prompts", cells)
     for part, by_cell in study.counts.items():
         for cell, counts in by_cell.items():
-            found.append(_promise_of_counts(part, cell, counts))
+            found += _promises_of_counts(part, cell, counts)
     return found
 
 
@@ -126,12 +130,13 @@ def _promises_of_cells(what: str, cells: Sequence[Tally]) -> list[Promise]:
     ]
 
 
-def _promise_of_counts(part: str, cell: str, counts: Mapping[str, int]) -> Promise:
-    limit, event = next(
-        limit for (of_part, ending), limit in LIMITS.items() if of_part == part and cell.endswith(ending)
-    )
-    rate = counts[event] / counts["worlds"]
-    return Promise(f"{part}: {event}, {cell}, {counts['worlds']} worlds", f"{limit}", rate, rate <= limit)
+def _promises_of_counts(part: str, cell: str, counts: Mapping[str, float]) -> list[Promise]:
+    return [
+        Promise(f"{part}: {event}, {cell}", f"{limit}", rate, rate <= limit)
+        for of_part, ending, event, limit in LIMITS
+        if of_part == part and cell.endswith(ending)
+        for rate in [counts[event] / counts["worlds"]]
+    ]
 
 
 # Files
@@ -178,20 +183,15 @@ def markdown(study: Study) -> str:
     text += [f"{len(made) - len(missed)} of {len(made)} promises held (all of them: coverage.json)."]
     if missed:
         rows = [[promise.what, promise.limit, f"{promise.found:.4f}"] for promise in missed]
-        text += ["", "## Missed", "", *table("promise limit found", rows)]
-    if study.counts:
-        header = "part cell worlds " + " ".join(dict.fromkeys(event for _, event in LIMITS.values()))
-        rows = [
-            [part, cell, *(str(number) for number in counts.values())]
-            for part, by_cell in study.counts.items()
-            for cell, counts in by_cell.items()
-        ]
-        text += ["", "## Counts", "", *table(header, rows)]
+        text += ["", "## Missed", "", *table(["promise", "limit", "found"], rows)]
+    for part, by_cell in study.counts.items():
+        names = list(next(iter(by_cell.values())))
+        rows = [[cell, *(f"{counts[name]:.5g}" for name in names)] for cell, counts in by_cell.items()]
+        text += ["", f"## Counts of {part}", "", *table(["cell", *names], rows)]
     for title, apart in (("Coverage and error", False), ("Shown apart", True)):
         chosen = [line for line in lines(study) if (line.key.regime != REGULAR) == apart]
         if chosen:
-            header = "part quantity mode claim cells worlds min mean max pooled worst mean_error"
-            text += ["", f"## {title}", "", *_EXPLAINED, "", *table(header, [_cells_of(line) for line in chosen])]
+            text += ["", f"## {title}", "", *_EXPLAINED, "", *table(_HEADER, [_cells_of(line) for line in chosen])]
     return "\n".join(text) + "\n"
 
 
@@ -199,6 +199,10 @@ _EXPLAINED = [
     "Coverage of 95% intervals in %: min, mean, max over cells with enough worlds of this kind, pooled over all.",
     "Mean error of T - b in thousandths, before it is cut at 0: the worst cell's, and the mean over cells.",
 ]
+
+
+_OVER_CELLS = ["cells", "worlds", "min", "mean", "max", "pooled", "worst", "mean error"]
+_HEADER = ["part", "quantity", "mode", "claim", *_OVER_CELLS]
 
 
 def _cells_of(line: Line) -> list[str]:
@@ -215,9 +219,8 @@ def _cells_of(line: Line) -> list[str]:
     return [line.part, name, key.mode, key.claim, *counts, *over[:3], f"{100 * line.pooled:.1f}", *over[3:]]
 
 
-def table(header: str, rows: Sequence[Sequence[str]]) -> list[str]:
-    names = [name.replace("_", " ") for name in header.split()]
-    return ["| " + " | ".join(row) + " |" for row in (names, ["---"] * len(names), *rows)]
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows)]
 
 
 def draw(study: Study, path: Path) -> None:
@@ -229,6 +232,7 @@ def draw(study: Study, path: Path) -> None:
 
     found = lines(study)
     names = list(dict.fromkeys((line.part, line.key.quantity) for line in found))[::-1]
+    least = min(100 * tally.coverage for line in found for tally in line.cells)
     figure, panels = pyplot.subplots(2, 2, figsize=(13, 2.5 + 0.42 * len(names)), sharex=True, sharey=True)
     for panel, (mode, claim) in zip(panels.flat, product(MODES, CLAIMS), strict=True):
         panel.set_title(f"{mode}, {claim} prompts", fontsize=10)
@@ -244,7 +248,7 @@ def draw(study: Study, path: Path) -> None:
             colour = "#1f4e79" if regular else "#c98a2b"
             panel.scatter(coverages, [height] * len(coverages), s=9, alpha=0.45, color=colour, zorder=2)
         panel.set_yticks(range(len(names)), [f"{name} ({part})" for part, name in names], fontsize=7)
-        panel.set_xlim(60, 101)
+        panel.set_xlim(least - 1, 101)
     for panel in panels[1]:
         panel.set_xlabel("coverage of 95% intervals, %")
     figure.suptitle("One dot a cell; orange: cases shown apart (few hits, few samples a cell, share above 0.95)")

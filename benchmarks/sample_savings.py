@@ -129,7 +129,7 @@ def markdown(found: Sequence[Saving]) -> str:
         shown = f"over {saving.at_least:.0f}x" if saving.ratio is None else f"{saving.ratio:.1f}x"
         by_row.setdefault(row, {})[saving.against] = shown
     rows = [[*row, *(shown[name] for name in ESTIMATES[1:])] for row, shown in by_row.items()]
-    return "\n".join(table("total claim quantity truth error plain_counts corrected_counts", rows)) + "\n"
+    return "\n".join(table(["total", "claim", "quantity", "truth", "error", *ESTIMATES[1:]], rows)) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

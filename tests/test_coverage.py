@@ -8,11 +8,14 @@ import pytest
 
 from benchmarks import coverage, coverage_results, intervals
 from benchmarks.blocks import Block, OtherStudy, run_blocks
+from benchmarks.bound import bound
 from benchmarks.missing import AT_RANDOM, UNEVEN, complete_cases, length_present_2X
+from benchmarks.stopping import false_candidates, stopping
 from benchmarks.tally import Key, Tallies
 from benchmarks.worlds import Cell, sample, world_of
 from tools import inference, share
 from tools.inference import Estimate
+from tools.selection import greedy
 
 SEED = 7
 
@@ -92,11 +95,30 @@ def test_the_study_sees_intervals_that_are_too_short(monkeypatch: pytest.MonkeyP
 
     key = Key("D_z, 2 levels", "black-box", "fixed", intervals.REGULAR)
     cell, rng = Cell(0.25, 23, "5"), np.random.default_rng(1)
-    right = intervals.intervals(cell, 1, rng, 60).by_key[key]
+    right = intervals.intervals(cell, 1, rng, 40).by_key[key]
     monkeypatch.setattr(share, "interval", short)
-    wrong = intervals.intervals(cell, 1, rng, 60).by_key[key]
-    assert right.worlds == wrong.worlds == 60
+    wrong = intervals.intervals(cell, 1, rng, 40).by_key[key]
+    assert right.worlds == wrong.worlds == 40
     assert right.coverage > 0.88 > wrong.coverage
+
+
+def test_stopping_rule_seldom_takes_what_adds_nothing_and_takes_what_does() -> None:
+    cell, rng = Cell(0.25, 23, "1-5"), np.random.default_rng(4)
+    found = stopping(cell, "random", "black-box", False, 1, rng, 40)
+    assert found["worlds"] == 40
+    assert found["taken_above_minimum"] <= found["taken"] <= 7  # 8 or more of 40 at 5% each: 1 in 1,500
+    sampled = cell.sample(rng, world_of(1, 0.56))
+    columns = [*sampled.levels_NJ(("hedge",)).T, *false_candidates(rng, sampled, "random")]
+    selection = greedy(
+        sampled.layout.label_N, sampled.layout, np.column_stack(columns), "random", black_box=True, seed=1
+    )
+    assert selection.chosen[0] == 0
+
+
+def test_lower_limit_of_the_black_box_total_seldom_exceeds_the_truth() -> None:
+    found = bound(Cell(0.25, 8, "2-18"), 1, np.random.default_rng(3), 4)
+    assert found["exceeds, fixed"] + found["exceeds, random"] <= 1
+    assert 0 < found["bound"] < found["truth"]
 
 
 def test_tally_by_hand() -> None:
