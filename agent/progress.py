@@ -14,6 +14,7 @@ from probes.progress import Silent as Silent
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
+
 @contextmanager
 def shown_on_stderr(quiet: bool) -> Iterator[Progress]:
     """Bars on a terminal, a plain line a stage elsewhere, nothing when quiet."""
