@@ -67,7 +67,7 @@ def pair(
     # the first of equals: text, then id with system prompt, then the id alone
     way = max(ways, key=lambda one: one.rows_paired())
     if not way.rows_paired():
-        raise _nothing_in_common(prompts, text_N, id_N, condition_N, labels, pair_by)
+        raise _nothing_in_common(prompts, text_N, id_N, condition_N, labels)
     key_K, first_K, prompt_N = np.unique(way.key_N, return_index=True, return_inverse=True)
     order_Q = np.argsort(first_K)  # prompts in the order of their first response
     rank_K = np.empty(len(key_K), dtype=np.int64)
@@ -265,28 +265,28 @@ def _nothing_in_common(
     id_N: Sequence[str | None],
     condition_N: Sequence[int],
     labels: Sequence[str],
-    pair_by: PairBy,
 ) -> InputError:
     """Examples of each side, and what would pair."""
-    examples = []
-    for index, label in enumerate(labels[:2]):
-        texts = dict.fromkeys(text for text, at in zip(text_N, condition_N, strict=True) if at == index)
-        examples.append(f"{label} {', '.join(shown(_asked(prompts[text])) for text in list(texts)[:2])}")
-    hint = "both sides must answer the same prompts"
-    by_user = [
-        dict.fromkeys(_user_text(prompts[t]) for t, at in zip(text_N, condition_N, strict=True) if at == i)
-        for i in range(len(labels))
-    ]
-    if len(labels) == 2 and by_user[0].keys() & by_user[1].keys():
+    sides = range(len(labels))
+    rows = list(zip(text_N, id_N, condition_N, strict=True))
+    texts = [dict.fromkeys(text for text, _, at in rows if at == side) for side in sides]
+    ids = [{prompt_id for _, prompt_id, at in rows if at == side and prompt_id is not None} for side in sides]
+    asked = [{_without_system(prompts[text]) for text in side} for side in texts]
+    if texts[0].keys() & texts[1].keys():
+        hint = "their texts pair: say --pair-by text"
+    elif ids[0] & ids[1]:
+        hint = "their ids pair: say --pair-by id"
+    elif asked[0] & asked[1]:
         hint = (
-            "without their system prompts they would pair: name the field of the question with --prompt-id-field "
-            "and say --pair-by id"
+            "without system prompts they pair: name the question's field with --prompt-id-field, say --pair-by id"
         )
-    elif pair_by == "text" and any(one is not None for one in id_N):
-        hint = "their ids may pair: say --pair-by id"
-    elif pair_by == "id":
-        hint = "their texts may pair: say --pair-by text"
-    return InputError(f"no prompt in common: {'; '.join(examples)}; {hint}")
+    else:
+        hint = "both sides must answer the same prompts"
+    examples = "; ".join(
+        f"{label} {', '.join(shown(_asked(prompts[text])) for text in list(side)[:2])}"
+        for label, side in zip(labels[:2], texts, strict=False)
+    )
+    return InputError(f"no prompt in common: {examples}; {hint}")
 
 
 def _asked(prompt: Prompt) -> str:
@@ -294,5 +294,5 @@ def _asked(prompt: Prompt) -> str:
     return prompt.turns[-1][1]
 
 
-def _user_text(prompt: Prompt) -> tuple[tuple[str, str], ...]:
+def _without_system(prompt: Prompt) -> tuple[tuple[str, str], ...]:
     return tuple(turn for turn in prompt.turns if turn[0] != "system")

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from runs.formats.fields import is_missing
-
 Scalar = bool | int | float | str
+
+_SCALARS = (str, int, float, bool)
 
 MAX_COLUMNS = 300
 """Columns that are kept; more are no scores but a mistake or an attack."""
@@ -29,11 +29,6 @@ class Beside:
         """Columns whose values are all short."""
         return list(self._columns)
 
-    @property
-    def texts(self) -> list[str]:
-        """Columns left out because they hold long text."""
-        return sorted(self._texts)
-
     def column(self, name: str) -> list[Scalar | None]:
         """The values [N] of a column."""
         values = self._columns[name]
@@ -48,34 +43,41 @@ class Beside:
         """
         self._rows = first + len(kept)
         for name, value in fields.items():
-            if name in taken:
+            if name in taken or value is None:
                 continue
             if isinstance(value, list | tuple):
                 if len(value) == responses:
                     for index, position in enumerate(kept, first):
-                        self._put(name, value[position], index)
+                        self._put_all(name, value[position], index)
             else:
                 for index in range(first, self._rows):
-                    self._put(name, value, index)
+                    self._put_all(name, value, index)
 
-    def _put(self, name: str, value: Any, index: int) -> None:
-        for path, leaf in _leaves(name, value, MAX_DEPTH):
-            if is_missing(leaf) or path in self._texts or not isinstance(leaf, Scalar):
-                continue
-            if isinstance(leaf, str) and len(leaf) > MAX_TEXT:
-                self._texts.add(path)
-                self._columns.pop(path, None)
-                continue
-            column = self._columns.get(path)
-            if column is None:
-                if len(self._columns) >= MAX_COLUMNS:
-                    continue
-                column = self._columns[path] = []
-            if len(column) == index:
-                column.append(leaf)
-            elif len(column) < index:
-                column.extend([None] * (index - len(column)))
-                column.append(leaf)
+    def _put_all(self, name: str, value: Any, index: int) -> None:
+        """A single value, or those inside an object under dotted names."""
+        if type(value) in _SCALARS:
+            self._put(name, value, index)
+        else:
+            for path, leaf in _leaves(name, value, MAX_DEPTH):
+                if isinstance(leaf, Scalar):
+                    self._put(path, leaf, index)
+
+    def _put(self, name: str, value: Scalar, index: int) -> None:
+        if value != value or name in self._texts:
+            return
+        if isinstance(value, str) and len(value) > MAX_TEXT:
+            self._texts.add(name)
+            self._columns.pop(name, None)
+            return
+        column = self._columns.get(name)
+        if column is None:
+            if len(self._columns) >= MAX_COLUMNS:
+                return
+            column = self._columns[name] = []
+        if len(column) < index:
+            column.extend([None] * (index - len(column)))
+        if len(column) == index:
+            column.append(value)
 
 
 def _leaves(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from probes.errors import InputError
 from runs.formats.chat import chat_in_text, content_text, is_chat, turns_of
-from runs.formats.record import DOMAIN_FIELD, Source, kind_of, listed, refuse, shown
+from runs.formats.record import DOMAIN_FIELD, Record, Source, kind_of, listed, refuse, shown
 
 HEAD_ROWS = 1000
 """Rows from which the fields are told."""
@@ -98,20 +98,21 @@ class Plan:
 
 def plan_of(source: Source, named: Named) -> Plan:
     """The plan for the rows of `source`. InputError: no rows, no such field, fields that could mean two."""
-    head = [record.fields for record in islice(source.records(), HEAD_ROWS)]
+    head = list(islice(source.records(), HEAD_ROWS))
     if not head:
         raise refuse(source.name, "it holds no rows", "a file of responses has one row a response")
-    return _Resolver(source.name, head, named).plan()
+    return _Resolver(source, head, named).plan()
 
 
 class _Resolver:
     """The decisions, each from the names and the values of the head."""
 
-    def __init__(self, name: str, head: Sequence[Mapping[str, Any]], named: Named) -> None:
-        self.name = name
-        self.head = head
+    def __init__(self, source: Source, head: Sequence[Record], named: Named) -> None:
+        self.name = source.name
+        self.head = [record.fields for record in head]
+        self.places = [source.place(record.number) for record in head]
         self.named = named
-        self.found = tuple(dict.fromkeys(field for fields in head for field in fields))
+        self.found = tuple(dict.fromkeys(field for fields in self.head for field in fields))
         self._by_plain_name: dict[str, str] = {}
         for field in self.found:
             self._by_plain_name.setdefault(plain_name(field), field)
@@ -224,7 +225,9 @@ class _Resolver:
         return kept
 
     def _answers(self, chat: FieldPath) -> list[str | None]:
-        return [_last_answer(chat_in_text(value), self.name, chat.name) for value in self._values(chat)]
+        """The text of the last turn of each chat, None where that is not the assistant's."""
+        values = zip(map(chat_in_text, self._values(chat)), self.places, strict=True)
+        return [_last_answer(value, place, chat.name) for value, place in values]
 
     def _ends_with_answer(self, chat: FieldPath) -> bool:
         answers = self._answers(chat)
@@ -334,7 +337,7 @@ def _last_answer(value: object, place: str, field: str) -> str | None:
     return content_text(turn.content, place) if turn.role == "assistant" else None
 
 
-def _leaves(value: object, name: str, depth: int = 4) -> Iterator[tuple[str, object]]:
+def _leaves(value: object, name: str, depth: int = 8) -> Iterator[tuple[str, object]]:
     if isinstance(value, Mapping) and depth:
         for key, inner in value.items():
             yield from _leaves(inner, f"{name}.{key}", depth - 1)

@@ -45,6 +45,14 @@ def json_value(text: str, place: str) -> Any:
         raise _refusal(error, text, place, "every line must be one whole JSON object") from error
 
 
+def is_object(text: str) -> bool:
+    """Whether a text is one whole JSON object."""
+    try:
+        return isinstance(_decode(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def json_lines(path: Path) -> Iterator[Record]:
     """One JSON object a line; blank lines are skipped."""
     name = name_shown(path)

@@ -89,6 +89,7 @@ class _Reader:
         self.into = into
         self.strips = thinking == "strip"
         self.known = set(plan.found)
+        self.taken = plan.taken
 
     def add(self, record: Record, condition: int) -> None:
         fields = record.fields
@@ -122,7 +123,7 @@ class _Reader:
             into.draw_N.append(draw if len(texts) == 1 else None)
             into.finish_N.append(finish)
             into.logprob_N.append(logprob)
-        into.beside.add(fields, self.plan.taken, first, kept, len(texts))
+        into.beside.add(fields, self.taken, first, kept, len(texts))
 
     def _turns(self, record: Record) -> list[Turn]:
         chat = self.plan.chat
@@ -200,7 +201,9 @@ class _Reader:
 
     def _label(self, path: FieldPath | None, fields: Mapping[str, Any]) -> str | None:
         """An id or a category: text, or a number as text; anything else is none."""
-        value = None if path is None else path.of(fields)
+        if path is None:
+            return None
+        value = path.of(fields)
         if is_missing(value) or isinstance(value, Mapping | list | tuple) or value == "":
             return None
         if isinstance(value, float) and value.is_integer():

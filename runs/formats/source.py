@@ -4,7 +4,6 @@ What is no data is refused by what it is.
 """
 
 import difflib
-import json
 import stat
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from runs.files import explained
 from runs.formats.delimited import delimited, delimiter_of
 from runs.formats.documents import document_source
 from runs.formats.inspect_log import inspect_archive, inspect_document, is_inspect_document
-from runs.formats.json_text import json_array, json_document, json_lines
+from runs.formats.json_text import is_object, json_array, json_document, json_lines
 from runs.formats.lm_eval import is_lm_eval_row, lm_eval_source
 from runs.formats.parquet import parquet
 from runs.formats.record import Source, listed, name_shown, refuse
@@ -123,11 +122,7 @@ def _is_lines(path: Path) -> bool:
     first = next(filled)
     if any(suffix.lower() in _LINES for suffix in suffixes):
         return first != "{"  # a document that somebody named so
-    try:
-        whole = isinstance(json.loads(first), dict)
-    except (ValueError, RecursionError):
-        return False
-    return whole and next(filled, None) is not None
+    return is_object(first) and next(filled, None) is not None
 
 
 def _told_by_row(source: Source) -> Source:
