@@ -25,6 +25,7 @@ from runs.directory import (
     MEASURES_FOLDER,
     PROMPTS_FILE,
     SAMPLES_FILE,
+    SAMPLES_STAGE,
     Run,
     read_loglik,
     read_scores,
@@ -77,7 +78,7 @@ def check_run(path: Path | str) -> RunCheck:
     broken = {finding.where: finding for finding in _recorded_files(run)}
     findings = list(broken.values())
     splits: dict[str, int] = {}
-    if not broken.keys() & {PROMPTS_FILE, SAMPLES_FILE}:
+    if run.manifest.has_done(SAMPLES_STAGE) and not broken.keys() & {PROMPTS_FILE, SAMPLES_FILE}:
         try:
             prompts = run.prompts()
             samples = run.samples(["sample_id", "prompt_id", "checkpoint", "split"])
@@ -89,6 +90,7 @@ def check_run(path: Path | str) -> RunCheck:
             findings += _samples(run.manifest, prompts, samples)
     if LOGLIK_FILE not in broken:
         findings += _loglik(run)
+    findings += _stages(run.manifest, holder)
     findings += _measures(run)
     for name in run.discoveries():
         try:
@@ -108,7 +110,8 @@ def check_run(path: Path | str) -> RunCheck:
 
 
 def _recorded_files(run: Run) -> Iterator[Finding]:
-    for name in {PROMPTS_FILE, SAMPLES_FILE} - run.manifest.files.keys():
+    needed = {PROMPTS_FILE, SAMPLES_FILE} if run.manifest.has_done(SAMPLES_STAGE) else set()
+    for name in needed - run.manifest.files.keys():
         yield Finding("damaged", name, "run.json records no such file, and a run needs one")
     for name, record in run.manifest.files.items():
         path = run.path / name
@@ -124,6 +127,19 @@ def _recorded_files(run: Run) -> Iterator[Finding]:
             yield Finding("damaged", shown(name), f"it holds {found.size} bytes, and {record.size} were written")
         elif found.sha256 != record.sha256:
             yield Finding("damaged", shown(name), "its checksum is not that of what was written")
+
+
+def _stages(manifest: RunManifest, holder: Owner | None) -> Iterator[Finding]:
+    """What a run of a model's checkpoints still lacks."""
+    if holder is not None:
+        return
+    folders = [folder for folder in manifest.adapters or manifest.models or () if folder is not None]
+    lacking = [f for f in folders if not any(name.startswith(f"{f}/") for name in manifest.files)]
+    if lacking:
+        begun = "the command that began the run goes on"
+        yield Finding("unfinished", shown(lacking[0]), f"{len(lacking)} checkpoints are not recorded; {begun}")
+    if not manifest.has_done(SAMPLES_STAGE):
+        yield Finding("note", SAMPLES_FILE, "no samples yet; `orderparam sample` draws them")
 
 
 def _prompts(manifest: RunManifest, prompts: pa.Table) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from probes.errors import InputError
 from probes.scale import IntArray
-from runs.files import ROW_GROUP, explained, shown, table_writer
+from runs.files import PARTIAL, ROW_GROUP, explained, shown, table_writer
 from runs.manifest import FileRecord, file_record
 from runs.schema import SAMPLES_SCHEMA, SPLITS
 from runs.splits import SplitArray, assign_splits
@@ -58,12 +58,14 @@ def write_samples(path: Path, batches: Batches, prompt_ids: Sequence[str], check
     an id repeats, or a sample names a prompt or a checkpoint that there is not; InputError and OutsideError as
     `files`.
     """
-    spill = path.with_name(f".{path.name}.arrow")
-    sample_ids, prompt_N, checkpoint_N = _spill(spill, batches, prompt_ids, checkpoints)
-    split_N = assign_splits(sample_ids, prompt_N, checkpoint_N, seed, prompt_ids=prompt_ids)
-    _write_with_split(spill, path, split_N)
-    with explained(spill, "remove"):
-        spill.unlink()
+    spill = path.with_name(f".{path.name}.arrow{PARTIAL}")  # a leftover, should the process be killed
+    try:
+        sample_ids, prompt_N, checkpoint_N = _spill(spill, batches, prompt_ids, checkpoints)
+        split_N = assign_splits(sample_ids, prompt_N, checkpoint_N, seed, prompt_ids=prompt_ids)
+        _write_with_split(spill, path, split_N)
+    finally:
+        with explained(spill, "remove"):
+            spill.unlink(missing_ok=True)
     return len(sample_ids)
 
 

@@ -45,6 +45,7 @@ PROMPTS_FILE = "prompts.parquet"
 SAMPLES_FILE = "samples.parquet"
 LOGLIK_FILE = "loglik.npy"
 MEASURES_FOLDER = "measures"
+SAMPLES_STAGE = "samples"
 DISCOVERIES_FOLDER = "discoveries"
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
@@ -106,12 +107,53 @@ class Run:
                 samples=count,
                 prompts_hash=prompts_hash(prompts),
                 seed=seed,
-                stages=[Stage(what="samples", when=created, version=version)],
+                stages=[Stage(what=SAMPLES_STAGE, when=created, version=version)],
                 files={file: file_record(folder / file) for file in (PROMPTS_FILE, SAMPLES_FILE)},
                 input=input_fingerprint,
                 notes=[_storable(note) for note in notes],
                 warnings=[_storable(warning) for warning in warnings],
             )
+            save_manifest(folder, manifest)
+        return cls(path, manifest)
+
+    @classmethod
+    def begin(
+        cls,
+        path: Path | str,
+        *,
+        control: Control,
+        seed: int,
+        name: str,
+        model: str | None,
+        adapters: Sequence[str | None] | None = None,
+        models: Sequence[str | None] | None = None,
+        tokenizer: str | None = None,
+        input_fingerprint: InputRecord | None = None,
+        notes: Sequence[str] = (),
+    ) -> "Run":
+        """Makes a run of a model's checkpoints, without prompts and samples as yet: `add_samples` brings them.
+
+        Raises InputError (`path` is taken or cannot be written), OutsideError (another process is making it, no
+        space); ValueError where adapters or models are not one a value of the control parameter.
+        """
+        path = Path(path)
+        manifest = RunManifest(
+            name=_storable(name),
+            created=now(),
+            version=program_version(),
+            control=control,
+            model=model,
+            adapters=None if adapters is None else list(adapters),
+            models=None if models is None else list(models),
+            tokenizer=tokenizer,
+            prompts=0,
+            samples=0,
+            prompts_hash=prompts_hash(PROMPTS_SCHEMA.empty_table()),
+            seed=seed,
+            input=input_fingerprint,
+            notes=[_storable(note) for note in notes],
+        )
+        with staged(path) as folder:
             save_manifest(folder, manifest)
         return cls(path, manifest)
 
@@ -162,15 +204,18 @@ class Run:
         return self._manifest
 
     def prompts(self) -> pa.Table:
-        """All prompts, columns as `PROMPTS_SCHEMA`. Raises InputError when the file is damaged."""
+        """All prompts, columns as `PROMPTS_SCHEMA`. Raises InputError where there are none yet, or the file is
+        damaged."""
         return self._table(PROMPTS_FILE, PROMPTS_SCHEMA, None)
 
     def samples(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """All samples [N] in the run's order, these columns of `SAMPLES_SCHEMA` or all. Raises InputError when the
-        file is damaged."""
+        """All samples [N] in the run's order, these columns of `SAMPLES_SCHEMA` or all. Raises InputError where
+        there are none yet, or the file is damaged."""
         return self._table(SAMPLES_FILE, SAMPLES_SCHEMA, columns)
 
     def _table(self, name: str, schema: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
+        if not self._manifest.has_done(SAMPLES_STAGE):
+            raise InputError(f"{shown(self.path)} holds no samples yet; `orderparam sample` draws them")
         return read_parquet(self.path / name, schema, self._manifest.files.get(name), columns)
 
     def loglik(self) -> NDArray[np.float32] | None:
@@ -183,10 +228,38 @@ class Run:
 
     # Adding
 
-    def record_stage(self, what: str, files: Iterable[Path | str] = ()) -> None:
+    def add_samples(self, prompts: pa.Table, samples: Batches | pa.Table, sampling: Sampling) -> None:
+        """Adds the prompts and samples of a run that has none yet, and assigns the splits.
+
+        As in `create`, with the seed of the run. Until the end the run has none: what a killed process left is
+        written anew. Raises RuntimeError for a run that has samples: its splits are fixed.
+        """
+        self._require_lock()
+        if self._manifest.has_done(SAMPLES_STAGE):
+            raise RuntimeError("the samples of a run are added once")
+        prompts = conform(prompts, PROMPTS_SCHEMA)
+        batches = [samples] if isinstance(samples, pa.Table) else samples
+        write_table_whole(self.path / PROMPTS_FILE, prompts)
+        count = write_samples(
+            self.path / SAMPLES_FILE,
+            batches,
+            prompts["prompt_id"].to_pylist(),
+            len(self._manifest.control.values),
+            self._manifest.seed,
+        )
+        self.record_stage(
+            SAMPLES_STAGE,
+            [PROMPTS_FILE, SAMPLES_FILE],
+            prompts=prompts.num_rows,
+            samples=count,
+            prompts_hash=prompts_hash(prompts),
+            sampling=sampling,
+        )
+
+    def record_stage(self, what: str, files: Iterable[Path | str] = (), **changes: Any) -> None:
         """Records a stage as done, with size and checksum of its finished files (paths inside the run).
 
-        A stage or a file recorded before is replaced.
+        A stage or a file recorded before is replaced. changes: fields of the manifest that the stage settles.
         """
         records = dict(self._manifest.files)
         for file in files:
@@ -194,7 +267,7 @@ class Run:
             records[name] = file_record(self.path / name)
         stage = Stage(what=what, when=now(), version=program_version())
         stages = [one for one in self._manifest.stages if one.what != what]
-        self._save(stages=[*stages, stage], files=records)
+        self._save(stages=[*stages, stage], files=records, **changes)
 
     def count_report(self, discovery: str, fingerprint: str = "") -> int:
         """How many reports were made from this run by now, the discovery's own included.

@@ -23,7 +23,9 @@ from probes.errors import InputError, OrderparamError, OutsideError
 ROW_GROUP = 65_536
 """Rows of one Parquet row group: what a streaming writer or reader holds at a time."""
 
-_SUFFIX = ".partial"
+PARTIAL = ".partial"
+"""End of the name of a file that is being written; it begins with a dot."""
+
 _NAME_KEPT = 40  # characters of the final name that a temporary name repeats, so that it stays a legal file name
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -79,7 +81,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     The block should do nothing but write: an OSError in it is taken for one of writing `path`.
     Raises InputError (permission, path) and OutsideError (no space, disk).
     """
-    temporary = path.with_name(f".{path.name[:_NAME_KEPT]}.{secrets.token_hex(4)}{_SUFFIX}")
+    temporary = path.with_name(f".{path.name[:_NAME_KEPT]}.{secrets.token_hex(4)}{PARTIAL}")
     with explained(path, "write"):
         try:
             with open(temporary, "xb") as file:
@@ -147,7 +149,7 @@ def write_table_whole(path: Path, table: pa.Table) -> None:
 
 def is_leftover(name: str) -> bool:
     """Whether a file of this name is what a killed writer left behind."""
-    return name.startswith(".") and name.endswith(_SUFFIX)
+    return name.startswith(".") and name.endswith(PARTIAL)
 
 
 def leftovers(folder: Path) -> list[Path]:

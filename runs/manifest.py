@@ -8,7 +8,7 @@ import hashlib
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Self
 
 import pyarrow as pa
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     FiniteFloat,
     JsonValue,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import from_json
 
@@ -129,7 +130,11 @@ class ReportRecord(_Record):
 
 class RunManifest(_Record):
     """All of `run.json`. prompts, samples: how many. files: by path inside the run, with forward slashes. notes,
-    warnings: what the import said about the data."""
+    warnings: what the import said about the data.
+
+    model: the base, as transformers loads it or `smollm2`. adapters: the folder of each checkpoint's PEFT adapter
+    inside the run, null where it is the base itself. models: the same for checkpoints that are whole models.
+    """
 
     format: int = FORMAT
     name: Annotated[str, Field(min_length=1)]
@@ -137,7 +142,8 @@ class RunManifest(_Record):
     version: str
     control: Control
     model: str | None = None
-    adapters: list[str] | None = None
+    adapters: list[RelativePath | None] | None = None
+    models: list[RelativePath | None] | None = None
     tokenizer: str | None = None
     sampling: Sampling = Sampling()
     prompts: Count
@@ -150,6 +156,17 @@ class RunManifest(_Record):
     reports: list[ReportRecord] = []
     notes: list[str] = []
     warnings: list[str] = []
+
+    @model_validator(mode="after")
+    def _one_a_checkpoint(self) -> Self:
+        for name, folders in (("adapters", self.adapters), ("models", self.models)):
+            if folders is not None and len(folders) != len(self.control.values):
+                raise ValueError(f"{len(folders)} {name} for {len(self.control.values)} values of the control")
+        return self
+
+    def has_done(self, what: str) -> bool:
+        """Whether a stage of this name is recorded."""
+        return any(stage.what == what for stage in self.stages)
 
 
 def load_manifest(folder: Path) -> RunManifest:
