@@ -1,0 +1,136 @@
+"""From hidden states to the log-likelihoods of tokens, without a tensor of tokens x vocabulary.
+
+The head's matrix product and the log-sum-exp go over slices of the vocabulary that fit a cache; only two numbers a
+token are kept between slices.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import PreTrainedModel
+
+_SLICE_CPU, _SLICE_GPU = 4096, 8192  # entries of the vocabulary at a time
+_TOKENS_AT_ONCE = 64  # where a head can only be called whole
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """logits(states_ND, start, stop): float32 (float64 for float64 states) logits [N, stop - start].
+
+    slice: how many entries of the vocabulary are worth computing together. tokens: how many tokens.
+    """
+
+    logits: "Callable[[torch.Tensor, int, int], torch.Tensor]"
+    vocabulary: int
+    slice: int
+    tokens: int
+
+
+def head_of(model: "PreTrainedModel") -> Head:
+    """The model's own head, with the scale and the soft cap that its settings name.
+
+    A plain linear layer is applied slice by slice; any other (an adapter on it, say) is called whole, on a few
+    tokens at a time. Whether that is all the model does to its logits is for the caller to verify.
+    """
+    from torch import nn
+
+    module: nn.Module = model.get_output_embeddings()
+    finish = _finishing(model)
+    if type(module) is nn.Linear:
+        slice_ = _SLICE_CPU if model.device.type == "cpu" else _SLICE_GPU
+        return Head(_linear(module, finish), module.out_features, slice_, 1 << 20)
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    return Head(
+        lambda states_ND, start, stop: finish(wide(module(states_ND))), vocabulary, vocabulary, _TOKENS_AT_ONCE
+    )
+
+
+def whole_logits(vocabulary: int) -> Head:
+    """For models whose head cannot be taken apart: the states are the model's own logits."""
+    return Head(lambda states_NV, start, stop: wide(states_NV).clone(), vocabulary, vocabulary, _TOKENS_AT_ONCE)
+
+
+def token_logliks(
+    head: Head, states_ND: "torch.Tensor", targets_N: "torch.Tensor", temperature: float
+) -> "torch.Tensor":
+    """log P(target) [N] in nats under the softmax of logits / temperature; float32, float64 for float64 states."""
+    import torch
+
+    pieces = [
+        _logliks(head, states, targets, temperature)
+        for states, targets in zip(states_ND.split(head.tokens), targets_N.split(head.tokens), strict=True)
+    ]
+    return torch.cat(pieces)
+
+
+def _logliks(
+    head: Head, states_ND: "torch.Tensor", targets_N: "torch.Tensor", temperature: float
+) -> "torch.Tensor":
+    """Running maximum m and sum s of exp(logit - m) over slices: log-sum-exp is m + log s."""
+    import torch
+
+    maximum_N = sum_N = chosen_N = None
+    for start in range(0, head.vocabulary, head.slice):
+        stop = min(start + head.slice, head.vocabulary)
+        logits_NV = head.logits(states_ND, start, stop)
+        if temperature != 1:
+            logits_NV /= temperature
+        index_N = (targets_N - start).clamp(0, stop - start - 1)
+        found_N = logits_NV.gather(1, index_N[:, None])[:, 0]
+        highest_N = logits_NV.amax(dim=1)
+        if maximum_N is None:
+            maximum_N, chosen_N, sum_N = highest_N, found_N, torch.zeros_like(highest_N)
+        chosen_N = torch.where(
+            targets_N >= start, found_N, chosen_N
+        )  # the last slice that begins below it is its own
+        new_N = torch.maximum(maximum_N, highest_N)
+        sum_N = sum_N * (maximum_N - new_N).exp() + logits_NV.sub_(new_N[:, None]).exp_().sum(dim=1)
+        maximum_N = new_N
+    return chosen_N - maximum_N - sum_N.log()
+
+
+def wide(tensor: "torch.Tensor") -> "torch.Tensor":
+    """In float32, or in float64 where it is that."""
+    import torch
+
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def _linear(
+    module: "nn.Linear", finish: "Callable[[torch.Tensor], torch.Tensor]"
+) -> "Callable[[torch.Tensor, int, int], torch.Tensor]":
+    import torch
+
+    def logits(states_ND: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        weight_VD = module.weight[start:stop]
+        if weight_VD.dtype in (torch.float32, torch.float64):
+            logits_NV = states_ND @ weight_VD.T
+        elif states_ND.is_cuda:  # products of half precision, summed and kept in float32
+            logits_NV = torch.mm(states_ND, weight_VD.T, out_dtype=torch.float32)
+        else:
+            logits_NV = states_ND.float() @ weight_VD.float().T
+        if module.bias is not None:
+            logits_NV += module.bias[start:stop]
+        return finish(logits_NV)
+
+    return logits
+
+
+def _finishing(model: "PreTrainedModel") -> "Callable[[torch.Tensor], torch.Tensor]":
+    """What the architecture does to its logits, by the names that its settings give it."""
+    settings = model.config.get_text_config()
+    scale = float(getattr(settings, "logit_scale", None) or 1) / float(
+        getattr(settings, "logits_scaling", None) or 1
+    )
+    cap = getattr(settings, "final_logit_softcapping", None)
+
+    def finish(logits_NV: "torch.Tensor") -> "torch.Tensor":
+        if scale != 1:
+            logits_NV *= scale
+        return logits_NV if cap is None else (logits_NV / cap).tanh_().mul_(cap)
+
+    return finish
