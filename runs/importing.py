@@ -51,7 +51,7 @@ def import_pair(before: Path, after: Path | None, out: Path, options: ImportOpti
     parts = _two_parts(sources, options)
     files = {"before": before} if after is None else {"before": before, "after": after}
     fingerprint = _of_files(files, options)
-    return _opened(out, fingerprint) or _import_parts(parts, out, options, fingerprint)
+    return _opened(out, fingerprint, options) or _import_parts(parts, out, options, fingerprint)
 
 
 def import_rows(
@@ -64,7 +64,7 @@ def import_rows(
     parts = _two_parts(sources, options)
     files = {source.name: _of_rows(source) for source in sources}
     fingerprint = InputRecord(files={**files, **_of_scores(options)}, options=_told(options))
-    return _opened(out, fingerprint) or _import_parts(parts, out, options, fingerprint)
+    return _opened(out, fingerprint, options) or _import_parts(parts, out, options, fingerprint)
 
 
 def import_sweep(file: Path, out: Path, options: ImportOptions) -> Imported:
@@ -83,10 +83,10 @@ def import_sweep(file: Path, out: Path, options: ImportOptions) -> Imported:
         sources = [open_source(path, options.names) for path in paths]
         parts = [Part(source, value) for source, value in zip(sources, values, strict=True)]
         fingerprint = _of_files({path.name: path for path in paths}, options)
-        return _opened(out, fingerprint) or _import_parts(parts, out, options, fingerprint)
+        return _opened(out, fingerprint, options) or _import_parts(parts, out, options, fingerprint)
     source = open_source(file, options.names)
     fingerprint = _of_files({"sweep": file}, options)
-    return _opened(out, fingerprint) or _import_axis(source, out, options, fingerprint)
+    return _opened(out, fingerprint, options) or _import_axis(source, out, options, fingerprint)
 
 
 # Parts: what is read under which condition
@@ -283,12 +283,13 @@ def _of_rows(source: Source) -> FileRecord:
 
 
 def _told(options: ImportOptions) -> dict[str, JsonValue]:
-    """The options that change what the run holds."""
-    given = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in ("name", "scores")}
+    """The options that change what is read; scores count as files, and a run keeps the seed of its splits."""
+    others = ("name", "scores", "seed")
+    given = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in others}
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _opened(out: Path, fingerprint: InputRecord) -> Imported | None:
+def _opened(out: Path, fingerprint: InputRecord, options: ImportOptions) -> Imported | None:
     """The run at `out` if made from this input, None where nothing is. InputError: anything else is there."""
     with explained(out, "read"):
         is_run = (out / "run.json").is_file()
@@ -306,4 +307,7 @@ def _opened(out: Path, fingerprint: InputRecord) -> Imported | None:
         samples["checkpoint"].to_pylist(),
         samples["response"].to_pylist(),
     )
-    return Imported(run, tuple(manifest.notes), tuple(manifest.warnings), alerts)
+    notes = tuple(manifest.notes)
+    if options.seed != manifest.seed:
+        notes += (f"the run keeps its splits, which were made with seed {manifest.seed}",)
+    return Imported(run, notes, tuple(manifest.warnings), alerts)

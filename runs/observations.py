@@ -166,7 +166,7 @@ def pooled(labels: Sequence[str], beside: Beside, condition_N: Sequence[int]) ->
             if len(distinct) > 1:
                 found.append(
                     f"{label} holds {len(distinct)} values of {shown(name)} ({listed(distinct, 4)}) on one side; "
-                    f"--by {name} --before VALUE --after VALUE compares two of them"
+                    f"--by {name.strip()} --before VALUE --after VALUE compares two of them"
                 )
     return found
 

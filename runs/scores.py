@@ -15,6 +15,7 @@ from typing import Any
 from runs.formats.beside import Beside, Scalar
 from runs.formats.fields import plain_name
 from runs.formats.record import Source, listed, refuse, shown
+from runs.formats.rows import whole_text
 from runs.formats.source import open_source
 
 Score = int | float | str
@@ -66,7 +67,7 @@ def as_score(value: Scalar | None) -> Score | None:
         try:
             number = float(text)
         except ValueError:
-            return text.encode("utf-8", "backslashreplace").decode()
+            return whole_text(text)
         return as_score(int(text) if text.lstrip("+-").isdecimal() and len(text) < 16 else number)
     return value if math.isfinite(value) else None
 
@@ -115,7 +116,7 @@ def join_scores(scores: Scores, path: Path, beside: Beside, rows: Sequence[int],
     for name in names:
         values = [as_score(value) for value in table.column(name)]
         label = name.partition(".")[2] if name.split(".")[0] in _OBJECTS and "." in name else name
-        column = scores.columns.setdefault(label, [None] * size)
+        column = scores.columns.setdefault(whole_text(label), [None] * size)
         for row, scored in used.items():
             column[row] = values[scored]
     scores.notes.append(
@@ -226,4 +227,5 @@ def _tells(column: ScoreColumn, prompt_N: Sequence[int], condition_N: Sequence[i
 
 
 def _free(name: str, taken: Mapping[str, object]) -> str:
+    name = whole_text(name)
     return name if name not in taken else f"{name} (2)"

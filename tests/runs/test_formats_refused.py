@@ -11,15 +11,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from probes.errors import InputError
 from runs.formats.memory import rows_source
 from runs.formats.record import shown
 from runs.formats.source import open_source
 from tests.runs.made import jsonl, rows, text_file
-from tests.runs.test_formats import eval_zip, read
+from tests.runs.test_formats import FILES, eval_zip, read
 
 CHAT = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+NAMES = [
+    *("prompt", "question", "instruction", "input", "response", "answer", "output", "messages", "system_prompt"),
+    *("id", "scores", "score", "domain", "sample", "finish_reason", "logprob", "role", "content", "from", "value"),
+    *("samples", "status", "eval", "doc_id", "arguments", "resps", "epoch", "choices", "message"),
+]
 GOOD = '{"prompt": "p", "response": "r"}\n'
 
 
@@ -226,3 +233,53 @@ def test_a_gzip_of_json_that_packs_well_is_read(tmp_path: Path) -> None:
     made = json.dumps({"prompt": "p", "response": "again and again " * 1000}) + "\n"
     path = text_file(tmp_path / "a.jsonl.gz", gzip.compress(made.encode() * 500))
     assert len(read(open_source(path)).response_N) == 500
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6), max_size=3),
+    st.sampled_from(["rows", "document"]),
+)
+def test_whatever_the_fields_hold_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, made: list[dict[str, Any]], shape: str
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "a.json"
+    path.write_text(
+        "\n".join(map(json.dumps, made)) if shape == "rows" else json.dumps({"results": made, "eval": {}})
+    )
+    _read_or_refused(path)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(sorted(FILES)), st.data())
+def test_whatever_happened_to_a_file_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    content = FILES[name]
+    start = data.draw(st.integers(0, len(content)))
+    end = data.draw(st.integers(start, min(len(content), start + 40)))
+    path = tmp_path_factory.mktemp("any") / name
+    path.write_bytes(content[:start] + data.draw(st.binary(max_size=6)) + content[end:])
+    _read_or_refused(path)
+
+
+def _read_or_refused(path: Path) -> None:
+    found, refused = None, ""
+    try:
+        found = read(open_source(path))
+    except InputError as error:
+        refused = str(error)
+    assert refused.isprintable()
+    if found is not None:
+        assert len(found.response_N) == len(found.text_N)
+        assert "".join(found.response_N).encode() is not None

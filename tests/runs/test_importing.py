@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from probes.errors import InputError
 from runs.directory import Run
@@ -313,12 +315,14 @@ def test_the_same_import_again_opens_the_run(tmp_path: Path) -> None:
     run_file = tmp_path / "run" / "run.json"
     written = run_file.stat().st_mtime_ns
     (tmp_path / "elsewhere").mkdir()
-    moved = [
-        path.rename(tmp_path / "elsewhere" / path.name) for path in sorted(tmp_path.glob("*.jsonl"), reverse=True)
-    ]
+    for name in ("before.jsonl", "after.jsonl"):
+        (tmp_path / name).rename(tmp_path / "elsewhere" / name)
+    moved = tmp_path / "elsewhere" / "before.jsonl", tmp_path / "elsewhere" / "after.jsonl"
     again = import_pair(*moved, tmp_path / "run")
     assert (again.notes, again.warnings, again.alerts) == (first.notes, first.warnings, first.alerts)
     assert again.alerts
+    other_seed = import_pair(*moved, tmp_path / "run", ImportOptions(seed=5))
+    assert other_seed.notes == (*first.notes, "the run keeps its splits, which were made with seed 0")
     assert run_file.stat().st_mtime_ns == written
 
 
@@ -327,7 +331,7 @@ def test_other_input_into_the_same_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="was made from other input"):
         import_two(tmp_path, rows("b"), rows("c"))
     with pytest.raises(InputError, match="was made from other input"):
-        import_two(tmp_path, rows("b"), rows("a"), seed=1)
+        import_two(tmp_path, rows("b"), rows("a"), thinking="strip")
     import_rows(rows("b"), rows("a"), tmp_path / "rows", ImportOptions())
     import_rows(rows("b"), rows("a"), tmp_path / "rows", ImportOptions())
     with pytest.raises(InputError, match="was made from other input"):
@@ -347,3 +351,34 @@ def test_data_frames_in_memory(tmp_path: Path) -> None:
     options = ImportOptions(by="model", before="base", after="other")
     imported = import_rows(frame, None, tmp_path / "run", options)
     assert responses_of(imported, 1) == [row["response"] for row in rows("other")]
+
+
+ANY_TEXT = st.text(st.sampled_from("ab1. \n\t<\x1b\x00\u202e\ud800\udc00é🙂"), max_size=4)
+ANY = st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.lists(ANY_TEXT, max_size=2)
+NESTED = ANY | st.dictionaries(ANY_TEXT, ANY, max_size=2)
+BESIDE = ("id", "domain", "scores", "sample", "finish_reason", "aligned", "system_prompt", "temperature", "\ud800")
+ANY_ROW = st.fixed_dictionaries(
+    {"prompt": st.sampled_from(["p", "q", "\ud800"]) | ANY_TEXT, "response": ANY_TEXT | st.none()},
+    optional=dict.fromkeys(BESIDE, NESTED),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(ANY_ROW, min_size=1, max_size=6), st.lists(ANY_ROW, max_size=6))
+def test_whatever_the_rows_hold_a_whole_run_comes_out_or_a_refusal(
+    tmp_path_factory: pytest.TempPathFactory, before: list[dict[str, Any]], after: list[dict[str, Any]]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    refused, imported = "", None
+    try:
+        imported = import_rows(before, [*after, *before], folder / "run", ImportOptions())
+    except InputError as error:
+        refused = str(error)
+    if imported is None:
+        assert refused.isprintable()
+        assert not list(folder.iterdir())
+    else:
+        assert all(sentence.isprintable() for sentence in (*imported.notes, *imported.warnings))
+        responses = sum(row["response"] is not None for row in (*before, *after, *before))
+        assert imported.run.samples().num_rows == responses
+        assert all(row is None or isinstance(row, dict) for row in scores_of(imported))
