@@ -125,9 +125,14 @@ def save_adapter(
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
+    from transformers.pytorch_utils import Conv1D
 
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     chosen = targets if isinstance(targets, str) else list(targets)
+    if layers is not None and isinstance(targets, str):  # PEFT wants names where it is told the layers
+        matrices = (torch.nn.Linear, Conv1D)
+        found = {name.split(".")[-1] for name, part in model.named_modules() if isinstance(part, matrices)}
+        chosen = sorted(found - {"lm_head"})
     config = LoraConfig(
         r=rank,
         lora_alpha=2 * rank,
