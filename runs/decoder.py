@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -40,12 +40,20 @@ class PromptCache:
 
 
 def rows_of(cache: "Cache", index_R: "torch.Tensor", first_layer: int = 0) -> "Cache":
-    """A cache of these rows. Raises AttributeError for kinds of cache whose rows cannot be chosen."""
+    """A cache of these rows, of which the given one notices nothing."""
     chosen = copy.copy(cache)
-    chosen.layers = [copy.copy(layer) for layer in cache.layers]
+    chosen.layers = [_twin(layer) for layer in cache.layers]
     for layer in chosen.layers[first_layer:]:
-        layer.batch_select_indices(index_R)
+        layer.reorder_cache(index_R)  # unlike `batch_select_indices`, layers of any kind have it
     return chosen
+
+
+def _twin(layer: Any) -> Any:
+    twin = copy.copy(layer)
+    for name, value in vars(layer).items():
+        if isinstance(value, dict):  # where layers of linear attention keep their states
+            setattr(twin, name, dict(value))
+    return twin
 
 
 class Decoder:
@@ -56,8 +64,8 @@ class Decoder:
 
     def __init__(self, model: "PreTrainedModel", *, logits: bool = False) -> None:
         self._model = model
-        self._decoder: nn.Module = model.get_decoder()
-        self._called: nn.Module = model if logits else self._decoder
+        self._decoder: Any = model.get_decoder()
+        self._called: Any = model if logits else self._decoder
         self._result = "logits" if logits else "last_hidden_state"
         accepted = inspect.signature(self._called.forward).parameters
         self._cache_argument = "cache" if "cache" in accepted else "past_key_values"  # the older name

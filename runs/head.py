@@ -73,21 +73,18 @@ def _logliks(
     """Running maximum m and sum s of exp(logit - m) over slices: log-sum-exp is m + log s."""
     import torch
 
-    maximum_N = sum_N = chosen_N = None
+    dtype = torch.float64 if states_ND.dtype == torch.float64 else torch.float32
+    chosen_N = sum_N = states_ND.new_zeros(len(states_ND), dtype=dtype)
+    maximum_N = torch.full_like(sum_N, -torch.inf)
     for start in range(0, head.vocabulary, head.slice):
         stop = min(start + head.slice, head.vocabulary)
         logits_NV = head.logits(states_ND, start, stop)
         if temperature != 1:
             logits_NV /= temperature
-        index_N = (targets_N - start).clamp(0, stop - start - 1)
-        found_N = logits_NV.gather(1, index_N[:, None])[:, 0]
-        highest_N = logits_NV.amax(dim=1)
-        if maximum_N is None:
-            maximum_N, chosen_N, sum_N = highest_N, found_N, torch.zeros_like(highest_N)
-        chosen_N = torch.where(
-            targets_N >= start, found_N, chosen_N
-        )  # the last slice that begins below it is its own
-        new_N = torch.maximum(maximum_N, highest_N)
+        within_N = (targets_N - start).clamp(0, stop - start - 1)
+        found_N = logits_NV.gather(1, within_N[:, None])[:, 0]
+        chosen_N = torch.where(targets_N >= start, found_N, chosen_N)  # the last slice that begins below it counts
+        new_N = torch.maximum(maximum_N, logits_NV.amax(dim=1))
         sum_N = sum_N * (maximum_N - new_N).exp() + logits_NV.sub_(new_N[:, None]).exp_().sum(dim=1)
         maximum_N = new_N
     return chosen_N - maximum_N - sum_N.log()

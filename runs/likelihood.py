@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import InputError
+from runs.checkpoints import Checkpoints
 from runs.decoder import Decoder, PromptCache, recorded, replayed
 from runs.files import shown
 from runs.head import head_of, token_logliks, whole_logits, wide
+from runs.models import LanguageModel
 
 if TYPE_CHECKING:
     import torch
-
-    from runs.adapters import AdaptedModel
 
 TokenArray = NDArray[np.float64]
 _Result = TypeVar("_Result")
@@ -63,29 +63,15 @@ class Way:
 PLAIN = Way(trunk=0, prompts=False, head=False)
 
 
-@dataclass(eq=False)
-class _Known:
-    """What the first checkpoint of a call has computed for the others. states: of the trunk's end, by batch."""
-
-    states: "dict[int, torch.Tensor]" = field(default_factory=dict)
-    prompts: PromptCache | None = None
-
-
 class Likelihoods:
-    """Scores responses under the checkpoints of `adapted`, in the way that `checked_likelihoods` chooses."""
+    """Scores responses under checkpoints of one model, in the way that `checked_likelihoods` chooses."""
 
-    def __init__(
-        self, adapted: "AdaptedModel", temperature: float, way: Way, batch_tokens: int | None = None
-    ) -> None:
+    def __init__(self, checkpoints: Checkpoints, temperature: float, way: Way, batch_tokens: int) -> None:
         self.way = way
-        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(adapted.lm.device.type, BATCH_TOKENS["cuda"])
-        self._adapted = adapted
+        self.batch_tokens = batch_tokens
+        self._checkpoints = checkpoints
         self._temperature = temperature
-        model = adapted.lm.model
-        self._decoder = Decoder(model, logits=not way.head)
-        self._head = head_of(model) if way.head else whole_logits(model.config.get_text_config().vocab_size)
-        self._most_tokens = self.batch_tokens if way.head else max(1, self.batch_tokens // _LOGITS_SHARE)
-        self._trunk = self._decoder.layers[: way.trunk]
+        self._most_tokens = batch_tokens if way.head else max(1, batch_tokens // _LOGITS_SHARE)
 
     def score(
         self, prompts: Sequence[Sequence[int]], responses: Sequence[Response]
@@ -116,8 +102,9 @@ class Likelihoods:
         known = _Known()
         for checkpoint in sorted({k for batch in batches for k in batch[0].checkpoints}):
             mine = {number: batch for number, batch in enumerate(batches) if checkpoint in batch[0].checkpoints}
-            with self._adapted.use(checkpoint):
-                logliks = self._score_batches(prompts, mine, known)
+            with self._checkpoints.use(checkpoint) as language_model:
+                passes = _Passes(language_model, self.way, self._temperature, known)
+                logliks = passes.score(prompts, mine)
             for batch, loglik_N in zip(mine.values(), logliks, strict=True):
                 ends = np.cumsum([len(response.ids) for response in batch])
                 pieces = np.split(loglik_N.double().cpu().numpy(), ends[:-1])
@@ -129,7 +116,7 @@ class Likelihoods:
         batches: list[list[Response]] = []
         room = 0
         for response in sorted(responses, key=lambda one: (one.checkpoints, -len(one.ids), one.prompt, one.ids)):
-            if room and batches[-1][0].checkpoints == response.checkpoints:
+            if room > 0 and batches[-1][0].checkpoints == response.checkpoints:
                 batches[-1].append(response)
                 room -= 1
                 continue
@@ -139,22 +126,42 @@ class Likelihoods:
             room = min(self._most_tokens // fed, _CACHED_PER_TOKEN * self._most_tokens // whole) - 1
         return batches
 
-    def _score_batches(
-        self, prompts: Sequence[Sequence[int]], batches: dict[int, list[Response]], known: _Known
-    ) -> "list[torch.Tensor]":
-        """Log-likelihoods of the tokens of each batch, response after response, under the adapter in use."""
+
+@dataclass(eq=False)
+class _Known:
+    """What the first checkpoint of a call has computed for the others. states: of the trunk's end, by batch."""
+
+    states: "dict[int, torch.Tensor]" = field(default_factory=dict)
+    prompts: PromptCache | None = None
+
+
+class _Passes:
+    """Forward passes of one checkpoint."""
+
+    def __init__(self, language_model: LanguageModel, way: Way, temperature: float, known: _Known) -> None:
+        model = language_model.model
+        self._device = language_model.device
+        self._pad_id = language_model.pad_id
+        self._way = way
+        self._temperature = temperature
+        self._known = known
+        self._decoder = Decoder(model, logits=not way.head)
+        self._head = head_of(model) if way.head else whole_logits(language_model.vocabulary_size)
+        self._trunk = self._decoder.layers[: way.trunk]
+
+    def score(self, prompts: Sequence[Sequence[int]], batches: dict[int, list[Response]]) -> "list[torch.Tensor]":
+        """Log-likelihoods of the tokens of each batch, response after response."""
         import torch
 
         with torch.inference_mode():
-            cached = self._prefill(prompts, known) if self.way.prompts else None
-            return [self._score_batch(prompts, batch, cached, known, number) for number, batch in batches.items()]
+            cached = self._prefill(prompts) if self._way.prompts else None
+            return [self._score_batch(prompts, batch, cached, number) for number, batch in batches.items()]
 
-    def _prefill(self, prompts: Sequence[Sequence[int]], known: _Known) -> PromptCache:
-        pad_id = self._adapted.lm.pad_id
-        made = self._through_trunk(known, _PROMPTS, lambda: self._decoder.prefill(prompts, pad_id))
-        if known.prompts is None:
-            known.prompts = made
-        made.cache.layers[: self.way.trunk] = known.prompts.cache.layers[: self.way.trunk]
+    def _prefill(self, prompts: Sequence[Sequence[int]]) -> PromptCache:
+        made = self._through_trunk(_PROMPTS, lambda: self._decoder.prefill(prompts, self._pad_id))
+        if self._known.prompts is None:
+            self._known.prompts = made
+        made.cache.layers[: self._way.trunk] = self._known.prompts.cache.layers[: self._way.trunk]
         return made
 
     def _score_batch(
@@ -162,55 +169,53 @@ class Likelihoods:
         prompts: Sequence[Sequence[int]],
         batch: Sequence[Response],
         cached: PromptCache | None,
-        known: _Known,
         number: int,
     ) -> "torch.Tensor":
         import torch
 
-        device = self._adapted.lm.device
         # what predicts the response: the prompt (its last token where the rest is cached) and all but its own last
         fed = [[*prompts[one.prompt][-1 if cached else 0 :], *one.ids[:-1]] for one in batch]
         longest = max(map(len, fed))
-        pad_id = self._adapted.lm.pad_id
-        ids_RT = torch.tensor([row + [pad_id] * (longest - len(row)) for row in fed], device=device)
-        targets_N = torch.tensor([token for one in batch for token in one.ids], device=device)
-        predicting_N = torch.tensor(
-            [
-                row * longest + position
-                for row, one in enumerate(batch)
-                for position in range(len(fed[row]) - len(one.ids), len(fed[row]))
-            ],
-            device=device,
-        )
+        predicting = [
+            row * longest + position
+            for row, one in enumerate(batch)
+            for position in range(len(fed[row]) - len(one.ids), len(fed[row]))
+        ]
+        ids_RT = self._tensor([row + [self._pad_id] * (longest - len(row)) for row in fed])
+        targets_N = self._tensor([token for one in batch for token in one.ids])
 
         def states() -> torch.Tensor:
             if cached is None:
                 return self._decoder.whole(ids_RT)
-            index_R = torch.tensor([one.prompt for one in batch], device=device)
-            unused = self.way.trunk if number in known.states else 0
-            return self._decoder.after(cached.rows(index_R, unused), ids_RT)
+            unused = self._way.trunk if number in self._known.states else 0
+            return self._decoder.after(cached.rows(self._tensor([one.prompt for one in batch]), unused), ids_RT)
 
-        states_ND = self._through_trunk(known, number, states).flatten(0, 1)[predicting_N]
+        states_ND = self._through_trunk(number, states).flatten(0, 1)[self._tensor(predicting)]
         return token_logliks(self._head, states_ND, targets_N, self._temperature)
 
-    def _through_trunk(self, known: _Known, key: int, call: Callable[[], _Result]) -> _Result:
+    def _through_trunk(self, key: int, call: Callable[[], _Result]) -> _Result:
         """The call, with the trunk replayed where this batch went through it before, else recorded."""
         if not self._trunk:
             return call()
-        if key in known.states:
-            with replayed(self._trunk, known.states[key]):
+        if key in self._known.states:
+            with replayed(self._trunk, self._known.states[key]):
                 return call()
         with recorded(self._trunk[-1]) as handed_on:
             result = call()
-        known.states.update((key, states) for states in handed_on)  # none for prompts of a single token
+        self._known.states.update((key, states) for states in handed_on)  # none for prompts of a single token
         return result
+
+    def _tensor(self, values: "list[int] | list[list[int]]") -> "torch.Tensor":
+        import torch
+
+        return torch.tensor(values, device=self._device)
 
 
 # Which way agrees with plain passes
 
 
 def checked_likelihoods(
-    adapted: "AdaptedModel",
+    checkpoints: Checkpoints,
     temperature: float,
     prompts: Sequence[Sequence[int]],
     responses: Sequence[Sequence[int]],
@@ -221,62 +226,58 @@ def checked_likelihoods(
     responses: one a prompt. Checked under the first and the last checkpoint. Raises InputError where not even
     batches without any sharing agree.
     """
-    first_layer = adapted.first_layer() if adapted.checkpoints > 1 else 0
+    trunk = checkpoints.first_layer if len(checkpoints) > 1 else 0
     ways = [
-        *([Way(first_layer, prompts=True, head=True)] if first_layer else []),
+        *([Way(trunk, prompts=True, head=True)] if trunk else []),
         Way(0, prompts=True, head=True),
         Way(0, prompts=True, head=False),
         PLAIN,
     ]
-    checkpoints = tuple(sorted({0, adapted.checkpoints - 1}))
+    under = tuple(sorted({0, len(checkpoints) - 1}))
     cut = [tuple(ids[-_PROBE_PROMPT:]) for ids in prompts]
-    tried = [Response(index, tuple(ids[:_PROBE_RESPONSE]), checkpoints) for index, ids in enumerate(responses)]
-    truth = {
-        (index, k): _plain_logliks(adapted, k, cut[one.prompt], one.ids, temperature)
-        for index, one in enumerate(tried)
-        for k in checkpoints
-    }
-    notes = []
+    tried = [Response(index, tuple(ids[:_PROBE_RESPONSE]), under) for index, ids in enumerate(responses)]
+    truth: dict[tuple[int, int], TokenArray] = {}
+    for k in under:
+        with checkpoints.use(k) as language_model:
+            name = type(language_model.model).__name__
+            most_tokens = batch_tokens or BATCH_TOKENS[language_model.device.type]
+            tolerance = _TOLERANCE.get(str(language_model.dtype).removeprefix("torch."), _TOLERANCE_HALF)
+            for index, one in enumerate(tried):
+                truth[index, k] = plain_logliks(language_model, cut[one.prompt], one.ids, temperature)
+    notes: list[str] = []
     for way in ways:
+        likelihoods = Likelihoods(checkpoints, temperature, way, most_tokens)
         try:
-            likelihoods = Likelihoods(adapted, temperature, way, batch_tokens)
-            worst = max(
-                (float(np.abs(loglik_T - truth[index, k]).max(initial=0)), index)
-                for index, k, loglik_T in likelihoods.score(cut, tried)
-            )[0]
+            found = {(index, k): loglik_T for index, k, loglik_T in likelihoods.score(cut, tried)}
         except (AttributeError, TypeError, ValueError, RuntimeError, NotImplementedError) as error:
-            notes.append(f"{_sharing(way)} does not work for {_name(adapted)} ({shown(repr(error))})")
+            notes.append(f"{name}: {_sharing(way)} does not work ({shown(repr(error))})")
             continue
-        if worst <= _TOLERANCE.get(str(adapted.lm.dtype).removeprefix("torch."), _TOLERANCE_HALF):
+        worst = max(float(np.abs(found[key] - truth[key]).max(initial=0)) for key in truth)
+        if worst <= tolerance:
             return likelihoods, notes
-        notes.append(f"{_sharing(way)} is off by {worst:.2g} nats a token for {_name(adapted)}")
+        notes.append(f"{name}: {_sharing(way)} is off by {worst:.2g} nats a token")
     raise InputError(
-        f"the likelihoods of {_name(adapted)} depend on what else is in a batch, so that none can be trusted "
-        f"({notes[-1]})"
+        f"the likelihoods of {name} depend on what else is in a batch, so that none can be trusted ({notes[-1]})"
     )
 
 
-def _plain_logliks(
-    adapted: "AdaptedModel", checkpoint: int, prompt: Sequence[int], ids: Sequence[int], temperature: float
+def plain_logliks(
+    language_model: LanguageModel, prompt: Sequence[int], ids: Sequence[int], temperature: float
 ) -> TokenArray:
-    """The definition: one pass over one sequence, the model's own logits, softmax at the temperature."""
+    """The definition, for a few sequences: one pass over one of them, the model's own logits, log-softmax."""
     import torch
 
-    model = adapted.lm.model
-    sequence = torch.tensor([[*prompt, *ids]], device=adapted.lm.device)
-    with adapted.use(checkpoint), torch.inference_mode():
-        logits_TV = wide(model(input_ids=sequence, use_cache=False).logits[0, len(prompt) - 1 : -1])
-    loglik_TV = torch.log_softmax(logits_TV / temperature, dim=-1)
-    return loglik_TV.gather(1, sequence[0, len(prompt) :, None])[:, 0].double().cpu().numpy()
+    sequence = torch.tensor([[*prompt, *ids]], device=language_model.device)
+    with torch.inference_mode():
+        logits = language_model.model(input_ids=sequence, use_cache=False).logits[0, len(prompt) - 1 : -1]
+        loglik_TV = torch.log_softmax(wide(logits) / temperature, dim=-1)
+    loglik_T: TokenArray = loglik_TV.gather(1, sequence[0, len(prompt) :, None])[:, 0].double().cpu().numpy()
+    return loglik_T
 
 
 def _sharing(way: Way) -> str:
     if way.trunk:
         return f"computing the first {way.trunk} layers once for all checkpoints"
     if way.head:
-        return "computing logits slice by slice"
+        return "computing logits slice by slice after a shared prompt"
     return "sharing a prompt's keys and values" if way.prompts else "scoring in batches"
-
-
-def _name(adapted: "AdaptedModel") -> str:
-    return type(adapted.lm.model).__name__
