@@ -1,0 +1,197 @@
+"""The comparison a discovery makes: the samples of the two sides, their prompts, splits and values, as arrays.
+
+Source: Method, sections 3 (values and weights), 5 (splits and claims).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from agent.alerts import alerts_of, left_out_warning, sampling_warnings
+from agent.values import resolve_sides
+from probes.errors import InputError
+from probes.scale import FloatArray, IntArray
+from runs.directory import Run
+from runs.schema import SPLITS
+from tools.evidence import side_mixtures, signed_evidence
+from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, BoolArray, Claim, Layout, layout_of
+
+Mode = Literal["likelihood", "black-box"]
+
+READ, SELECT, REPORT = range(3)
+RANDOM_FROM_PROMPTS = 20
+"""From this many prompts on, the claim is about prompts like these unless told otherwise (Method, section 5)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a comparison whose prompt has samples on both sides among them.
+
+    row_N: index into the comparison's rows. value_N: signed evidence, or +1 before and -1 after.
+    """
+
+    row_N: IntArray
+    layout: Layout
+    value_N: FloatArray
+
+    def where(self, keep_N: BoolArray) -> "Part":
+        """The rows kept whose prompt still has both sides."""
+        layout, mask_N = self.layout.rows(keep_N)
+        return Part(self.row_N[mask_N], layout, self.value_N[mask_N])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """N samples of Q prompts that have samples on both sides, in the order of the run's samples.
+
+    run_row_N: row in the run's samples. split_N: 0 read, 1 select, 2 report. before, after: indices of the
+    control parameter's values. left_out: ids of prompts with one side only. alerts: what must be read before any
+    number; warnings: what else must be known of the samples.
+    """
+
+    mode: Mode
+    claim: Claim
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    run_row_N: IntArray
+    sample_ids: Sequence[str]
+    prompt_ids_Q: Sequence[str]
+    prompts_Q: Sequence[str]
+    responses: Sequence[str]
+    split_N: IntArray
+    layout: Layout
+    value_N: FloatArray
+    left_out: tuple[str, ...]
+    alerts: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def part(self, *splits: int) -> Part:
+        """The rows of these splits; without any, all rows."""
+        keep_N = np.isin(self.split_N, splits) if splits else np.ones(len(self.split_N), dtype=bool)
+        return Part(np.arange(len(self.split_N)), self.layout, self.value_N).where(keep_N)
+
+    @cached_property
+    def read(self) -> Part:
+        return self.part(READ)
+
+    @cached_property
+    def select(self) -> Part:
+        return self.part(SELECT)
+
+    @cached_property
+    def report(self) -> Part:
+        return self.part(REPORT)
+
+    @cached_property
+    def prompt_of_row(self) -> list[str]:
+        """Prompt text of every row."""
+        return [self.prompts_Q[q] for q in self.layout.prompt_N]
+
+
+def comparison_of(
+    run: Run, before: str | None, after: str | None, claim: Literal["auto", "fixed", "random"] = "auto"
+) -> Comparison:
+    """The comparison of two groups of checkpoints of a run.
+
+    before, after: values of the control parameter (`0,2`, or `20:40` with both ends), optional where it has two
+    values. claim: `auto` chooses by the number of prompts. InputError: values that are not the control
+    parameter's, that are on both sides, or sides without a common prompt.
+    """
+    before_K, after_K = resolve_sides(tuple(run.manifest.control.values), before, after)
+    samples = run.samples(["sample_id", "prompt_id", "checkpoint", "split", "response", "finish_reason"])
+    checkpoint_M = samples["checkpoint"].to_numpy().astype(np.int64)
+    row_M = np.flatnonzero(np.isin(checkpoint_M, before_K + after_K))
+    samples = samples.take(row_M)
+    checkpoint_M = checkpoint_M[row_M]
+    side_M = np.where(np.isin(checkpoint_M, before_K), BEFORE, AFTER).astype(np.int64)
+
+    prompts = run.prompts()
+    prompt_ids = prompts["prompt_id"].to_pylist()
+    prompt_texts = prompts["prompt"].to_pylist()
+    index_of_id = {prompt_id: i for i, prompt_id in enumerate(prompt_ids)}
+    prompt_M = np.fromiter((index_of_id[p] for p in samples["prompt_id"].to_pylist()), np.int64, len(row_M))
+
+    response_M = samples["response"].to_pylist()
+    alerts = alerts_of(prompt_M, side_M, response_M)
+    finish_M = samples["finish_reason"].to_pylist()
+    warnings = list(sampling_warnings(run, prompt_M, side_M, response_M, finish_M))
+
+    layout, kept_M = layout_of(prompt_M, side_M, checkpoint_M)
+    if not layout.samples:
+        raise InputError(_no_common_prompt(run.path, before_K, after_K, side_M))
+    used_Q = np.unique(prompt_M[kept_M])
+    left_out = np.setdiff1d(np.unique(prompt_M), used_Q)
+    if len(left_out):
+        names = [prompt_ids[q] for q in left_out]
+        warnings.append(left_out_warning(names, int((~kept_M).sum()), layout.prompts))
+    samples = samples.filter(kept_M)
+    row_N = row_M[kept_M]
+    mode, value_N, unscored = _values(run, row_N, layout, before_K, after_K)
+    comparison = Comparison(
+        mode=mode,
+        claim=_claim(claim, layout.prompts),
+        before=before_K,
+        after=after_K,
+        run_row_N=row_N,
+        sample_ids=samples["sample_id"].to_pylist(),
+        prompt_ids_Q=[prompt_ids[q] for q in used_Q],
+        prompts_Q=[prompt_texts[q] for q in used_Q],
+        responses=samples["response"].to_pylist(),
+        split_N=np.asarray([SPLITS.index(name) for name in samples["split"].to_pylist()], dtype=np.int64),
+        layout=layout,
+        value_N=value_N,
+        left_out=tuple(prompt_ids[q] for q in left_out),
+        alerts=alerts,
+        warnings=(*warnings, *unscored),
+    )
+    _require_splits(comparison)
+    return comparison
+
+
+def _claim(claim: Literal["auto", "fixed", "random"], prompts: int) -> Claim:
+    if claim == "auto":
+        return "random" if prompts >= RANDOM_FROM_PROMPTS else "fixed"
+    return claim
+
+
+def _no_common_prompt(path: object, before_K: Sequence[int], after_K: Sequence[int], side_M: IntArray) -> str:
+    counts = np.bincount(side_M, minlength=2)
+    if not counts.all():
+        side = "before" if not counts[BEFORE] else "after"
+        return f"{path}: no samples on the side {side!r}"
+    return f"{path}: the two sides have no prompt in common"
+
+
+def _values(
+    run: Run, row_N: IntArray, layout: Layout, before_K: tuple[int, ...], after_K: tuple[int, ...]
+) -> tuple[Mode, FloatArray, tuple[str, ...]]:
+    """Signed evidence where every sample is scored under every checkpoint of both sides, labels otherwise."""
+    loglik = run.loglik()
+    if loglik is None:
+        return "black-box", layout.label_N, ()
+    loglik_NK = np.asarray(loglik[row_N], dtype=np.float64)
+    scored_N = np.isfinite(loglik_NK[:, before_K + after_K]).all(axis=1)
+    if not scored_N.all():
+        warning = (
+            f"{int((~scored_N).sum())} of {len(row_N)} samples have no log-likelihood under every checkpoint "
+            "compared: the log-likelihoods were not used"
+        )
+        return "black-box", layout.label_N, (warning,)
+    return "likelihood", signed_evidence(*side_mixtures(loglik_NK, before_K, after_K)), ()
+
+
+def _require_splits(comparison: Comparison) -> None:
+    """InputError where a split has too few prompts with samples on both sides for any number."""
+    needed = FEWEST_PROMPTS[comparison.claim]
+    for name, part in zip(SPLITS, (comparison.read, comparison.select, comparison.report), strict=True):
+        if part.layout.prompts < needed or part.layout.samples < 4:
+            counts = Counter(SPLITS[split] for split in comparison.split_N.tolist())
+            raise InputError(
+                f"too few samples: the split {name!r} holds {part.layout.prompts} prompts with samples on both "
+                f"sides (samples: {', '.join(f'{split} {counts[split]}' for split in SPLITS)}); at least {needed} "
+                "prompts and 4 samples are needed in each: bring more prompts or more responses a prompt"
+            )

@@ -1,0 +1,159 @@
+"""A discovery from beginning to end: its name, its state on disk, the graph run over it, its report.
+
+`state.sqlite` in the discovery's folder holds the state after every node, so that a process that was killed at
+any moment is followed by one that goes on. Measured scores stay in the run, so nothing is measured twice.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.comparison import Comparison, comparison_of
+from agent.progress import Progress, Silent
+from agent.scoring import Scores
+from agent.settings import DiscoverSettings, shown
+from agent.state import DiscoveryState
+from agent.workbench import Workbench
+from probes.errors import InputError, OutsideError
+from runs.directory import Run
+from runs.files import explained
+from runs.manifest import program_version
+from tools.report.document import Report
+
+if TYPE_CHECKING:
+    from agent.graph import Graph
+
+STATE_FILE = "state.sqlite"
+REPORT_FILE = "report.json"
+
+NO_PART_OF_THE_ANSWER = frozenset({"name", "dry_run", "processes", "before", "after", "measure_files"})
+"""Settings that do not change a report, or that the fingerprint holds in resolved form."""
+
+
+def discover_run(run: Run, settings: DiscoverSettings, *, progress: Progress | None = None) -> Report:
+    """Discover what changed between two groups of a run's checkpoints; takes the run's lock.
+
+    The same settings go on with, or return the report of, the discovery begun before. Raises InputError: values
+    or measures that do not exist, too few samples, or a name that other settings have; OutsideError: the disk is
+    full, or another process has the run.
+    """
+    with run.locked():
+        bench = open_bench(run, settings, progress or Silent())
+        fingerprint = fingerprint_of(run, bench.comparison, settings)
+        folder = _folder_for(run, settings.name, fingerprint)
+        with _graph_of(folder) as graph:
+            return _run_graph(graph, bench, folder, fingerprint)
+
+
+def open_bench(run: Run, settings: DiscoverSettings, progress: Progress) -> Workbench:
+    """The comparison that the settings name, ready to be worked on."""
+    progress.stage("reading the run")
+    comparison = comparison_of(run, settings.before, settings.after, settings.claim)
+    files = {f"file:{path.resolve()}" for path in settings.measure_files}
+    scores = Scores(run, comparison, frozenset(files), settings.processes, progress)
+    return Workbench(run, comparison, scores, settings, progress)
+
+
+def fingerprint_of(run: Run, comparison: Comparison, settings: DiscoverSettings) -> dict[str, Any]:
+    """All that a report depends on: the program, the samples compared, the settings, the user's own measures."""
+    control = run.manifest.control
+    plain = settings.model_dump(mode="json", exclude=set(NO_PART_OF_THE_ANSWER))
+    return {
+        "version": program_version(),
+        "samples": {name: record.sha256 for name, record in sorted(run.manifest.files.items()) if "/" not in name},
+        "before": [control.values[k] for k in comparison.before],
+        "after": [control.values[k] for k in comparison.after],
+        "measure_files": {str(path.resolve()): _digest(path) for path in settings.measure_files},
+        **plain,
+    }
+
+
+def _digest(path: Path) -> str:
+    with explained(path, "read"):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _folder_for(run: Run, name: str | None, fingerprint: dict[str, Any]) -> Path:
+    """The folder named, else that of the numbered discovery with this fingerprint, else the next number's."""
+    if name is not None:
+        return run.discovery_folder(name)
+    for numbered in run.discoveries():
+        state_file = run.discovery_folder(numbered) / STATE_FILE
+        if numbered[:1] == "d" and numbered[1:].isdigit() and state_file.is_file():
+            with _graph_of(state_file.parent) as graph:
+                if _state(graph).get("fingerprint", fingerprint) == fingerprint:
+                    return state_file.parent
+    return run.discovery_folder()
+
+
+@contextmanager
+def _graph_of(folder: Path) -> Iterator["Graph"]:
+    """The graph over the state in this folder. InputError where the state cannot be read."""
+    from agent.graph import build  # slow to import
+
+    path = folder / STATE_FILE
+    try:
+        with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
+            yield build(connection)
+    except sqlite3.OperationalError as error:
+        raise OutsideError(
+            f"{shown(str(path))}: {error}; once that is mended, run the same command again"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise InputError(
+            f"{shown(str(path))} is damaged ({error}); remove the folder {shown(folder.name)}, or name another "
+            "discovery by --name"
+        ) from error
+
+
+def _config(limit: int = 25) -> Any:
+    return {"configurable": {"thread_id": "discovery"}, "recursion_limit": limit}
+
+
+def _state(graph: "Graph") -> DiscoveryState:
+    values: DiscoveryState = graph.get_state(_config()).values  # type: ignore[assignment]
+    return values
+
+
+def _run_graph(graph: "Graph", bench: Workbench, folder: Path, fingerprint: dict[str, Any]) -> Report:
+    from langsmith.run_helpers import tracing_context
+
+    from agent.graph import ROUND
+    from agent.reporting import write_report
+
+    bench = bench.named(folder.name)
+    state = _state(graph)
+    if state and state["fingerprint"] != fingerprint:
+        raise InputError(_difference(folder.name, state["fingerprint"], fingerprint))
+    if not state or graph.get_state(_config()).next:
+        begin: DiscoveryState | None = (
+            None if state else {"fingerprint": fingerprint, "round": 0, "candidates": []}
+        )
+        limit = len(ROUND) * bench.settings.rounds + 10
+        # LangGraph reports to LangSmith where the environment asks for it; no text may leave the machine.
+        with tracing_context(enabled=False):
+            graph.invoke(begin, _config(limit), context=bench, durability="sync")
+    elif not (folder / REPORT_FILE).is_file():
+        write_report(state, bench)
+    return Report.load(folder)
+
+
+def _difference(name: str, known: dict[str, Any], asked: dict[str, Any]) -> str:
+    """Which setting is not the one that a discovery of this name has."""
+    for key, value in asked.items():
+        if known.get(key) != value:
+            if key == "samples":
+                said = "the run's samples or log-likelihoods are no longer the same"
+            else:
+                said = f"{key} was {_spelled(known.get(key))} and is now {_spelled(value)}"
+            return f"--name: {shown(name)} is a discovery with other settings: {said}; choose another name"
+    return f"--name: {shown(name)} is a discovery with other settings; choose another name"
+
+
+def _spelled(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,206 @@
+"""The report of a discovery: final numbers from the report split, which neither proposing nor selecting saw.
+
+Source: Method, sections 3 and 5.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Literal
+
+import numpy as np
+
+from agent.alerts import few_prompts_warnings
+from agent.builtin import candidate_of
+from agent.comparison import Comparison, Part
+from agent.estimates import SetNumbers, interval, share_of_bound
+from agent.examples import UNEXPLAINED, unexplained
+from agent.parameters import parameters_of
+from agent.reading import largest_residuals
+from agent.selecting import q_values_of
+from agent.state import CandidateState, DiscoveryState, by_id
+from agent.totals import total_of
+from agent.tried import candidates_of
+from agent.workbench import Workbench
+from probes.scale import IntArray
+from runs.manifest import program_version
+from tools.layout import AFTER, BEFORE
+from tools.report.document import (
+    BySide,
+    Candidate,
+    Control,
+    Prompts,
+    Report,
+    SetOfParameters,
+    Source,
+    Splits,
+    Total,
+    Unexplained,
+)
+from tools.report.save import save_report
+from tools.visibility import smallest_visible
+
+LENGTH = "words"
+"""The measure of length that `beyond_length` is measured beyond."""
+
+NAMED_PROMPTS = 50
+"""Prompts left out that a report names; it counts them all."""
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "langgraph", "pyarrow")
+
+
+def report(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
+    """The node: computes the report and writes it into the discovery's folder."""
+    write_report(state, bench)
+    return {}
+
+
+def write_report(state: DiscoveryState, bench: Workbench) -> None:
+    asked = json.dumps(state["fingerprint"], sort_keys=True)
+    seen = bench.run.count_report(bench.name, hashlib.sha256(asked.encode()).hexdigest())
+    save_report(report_of(state, bench, seen), bench.run.discovery_folder(bench.name))
+
+
+def report_of(state: DiscoveryState, bench: Workbench, reports_seen: int) -> Report:
+    """The report of a discovery that has stopped."""
+    comparison, settings = bench.comparison, bench.settings
+    chosen = by_id(state["candidates"], state.get("chosen", []))
+    bench.progress.stage("measuring the set on the report split")
+    numbers = numbers_on(comparison.report, bench, chosen)
+    total = total_of(comparison, numbers, bench.levels(chosen), settings.seed, bench.progress)
+    return assemble(
+        bench,
+        numbers,
+        chosen,
+        total,
+        q_values=q_values_of(state["candidates"]),
+        candidates=candidates_of(state, bench, total),
+        warnings=state.get("warnings", []),
+        stopped_because=state["stopped_because"],
+        reports_seen=reports_seen,
+    )
+
+
+def numbers_on(part: Part, bench: Workbench, chosen: Sequence[CandidateState]) -> SetNumbers:
+    """The numbers of a set of candidates on the rows of a part."""
+    levels_NJ = bench.levels(chosen)[part.row_N]
+    return SetNumbers(part, levels_NJ, bench.comparison.mode, bench.comparison.claim, bench.settings.seed)
+
+
+def assemble(
+    bench: Workbench,
+    numbers: SetNumbers,
+    chosen: Sequence[CandidateState],
+    total: Total,
+    *,
+    q_values: dict[str, float],
+    candidates: Sequence[Candidate],
+    warnings: Sequence[str],
+    stopped_because: str,
+    reports_seen: int,
+    measured_on: Literal["report", "all"] = "report",
+) -> Report:
+    """A report from the numbers of a set: what a discovery and the measuring of a known set have in common."""
+    comparison, run = bench.comparison, bench.run
+    part, values = numbers.part, run.manifest.control.values
+    alerts = comparison.alerts
+    said = [*alerts, *comparison.warnings, *few_prompts_warnings(part.layout.prompts, comparison.claim), *warnings]
+    record = set_of(bench, numbers, chosen, total)
+    said += _not_computed(comparison, total, record)
+    mean_square = float(part.layout.weight_N @ part.value_N**2)
+    return Report(
+        version=program_version(),
+        run=run.manifest.name,
+        name=bench.name,
+        seed=bench.settings.seed,
+        mode=comparison.mode,
+        control=Control(
+            name=run.manifest.control.name,
+            unit=run.manifest.control.unit,
+            before=tuple(values[k] for k in comparison.before),
+            after=tuple(values[k] for k in comparison.after),
+        ),
+        total=total,
+        set=record,
+        parameters=parameters_of(comparison, numbers, chosen, total, q_values),
+        candidates=tuple(candidates),
+        splits=splits_of(comparison),
+        reports_seen=reports_seen,
+        smallest_visible=smallest_visible(part.layout, comparison.claim, mean_square),
+        prompts=Prompts(
+            used=comparison.layout.prompts,
+            left_out=len(comparison.left_out),
+            claim=comparison.claim,
+            left_out_names=comparison.left_out[:NAMED_PROMPTS],
+        ),
+        stopped_because=stopped_because,
+        models={"proposer": "builtin", "judge": "builtin"},
+        warnings=tuple(dict.fromkeys(said)),
+        alerts=alerts,
+        measured_on=measured_on,
+        samples=by_side(part),
+        input=Source(notes=tuple(run.manifest.notes)),
+        settings=bench.settings.model_dump(mode="json", exclude={"dry_run", "processes", "name"}),
+        versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+    )
+
+
+def set_of(
+    bench: Workbench, numbers: SetNumbers, chosen: Sequence[CandidateState], total: Total
+) -> SetOfParameters:
+    """The record of the set taken together."""
+    comparison, part = bench.comparison, numbers.part
+    black_box = comparison.mode == "black-box"
+    captured = share_of_bound(numbers.whole, total.linear) if black_box else interval(numbers.share())
+    residual_N = numbers.residual_N()
+    left = None if total.linear.value is None else max(0.0, total.linear.value - numbers.whole.value)
+    return SetOfParameters(
+        parameters=tuple(candidate["id"] for candidate in chosen),
+        share=captured,
+        dissimilarity=interval(numbers.whole),
+        beyond_length=interval(numbers.beyond(_length_levels(bench, chosen)[part.row_N])),
+        estimator="regression" if numbers.by_regression else "table",
+        tv=numbers.of_set("tv"),
+        js=numbers.of_set("js"),
+        samples=by_side(numbers.complete),
+        unexplained=Unexplained(
+            value=left,
+            share=None if captured.value is None else 1.0 - captured.value,
+            examples=unexplained(comparison, part, residual_N, largest_residuals(residual_N, UNEXPLAINED)),
+        ),
+    )
+
+
+def _length_levels(bench: Workbench, chosen: Sequence[CandidateState]) -> IntArray:
+    """Levels [N] of the measure of length on the comparison's rows: on the set's scale or as learned on read."""
+    judge = f"code:{LENGTH}"
+    length = next((one for one in chosen if one["judge"] == judge), None) or candidate_of(bench, judge)
+    return bench.levels([length])[:, 0]
+
+
+def by_side(part: Part) -> BySide:
+    before, after = (int((part.layout.side_N == side).sum()) for side in (BEFORE, AFTER))
+    return BySide(before=before, after=after)
+
+
+def splits_of(comparison: Comparison) -> Splits:
+    """How many samples each split holds, and whether whole prompts were dealt out."""
+    counts = np.bincount(comparison.split_N, minlength=3).tolist()
+    keys = comparison.layout.prompt_N * 3 + comparison.split_N
+    whole = len(np.unique(keys)) == comparison.layout.prompts
+    return Splits(read=counts[0], select=counts[1], report=counts[2], by="prompt" if whole else "sample")
+
+
+def _not_computed(comparison: Comparison, total: Total, record: SetOfParameters) -> list[str]:
+    """Why numbers of the report are null."""
+    found = []
+    if record.share.value is None:
+        found.append("the total is not separable from 0, so that shares of it could not be computed")
+    if record.estimator == "regression":
+        found.append(
+            "the joint table of the set is too thin for its cells to be read off: its numbers come from a "
+            "cross-fitted regression (a lower bound), and its TV and JS could not be computed"
+        )
+    return found

@@ -1,0 +1,112 @@
+"""The typed state of a discovery: all that a killed process needs to go on from its last node.
+
+It is small and plain (numbers, text, lists, dicts): definitions, decisions and counts, never arrays and never
+texts of samples. What must be measured lies in the run; what can be computed again is computed again.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypedDict
+
+from probes.order_parameter import OrderParameter
+from probes.scale import Level, Scale, ScaleKind
+
+Status = Literal["proposed", "screened out", "raced out", "held back", "racing", "judged"]
+"""`screened out`: not worth measuring; `raced out`: dropped on read, counts with p = 1; `held back`: much like an
+earlier one, judged in the next round."""
+
+
+class ScaleState(TypedDict):
+    kind: ScaleKind
+    levels: list[list[str]]  # name and description of each
+    labels: list[list[str | float]]  # raw labels on each, for scores that came with the data; else empty
+    cuts: list[float]
+    unit: str
+
+
+class CandidateState(TypedDict):
+    """A candidate and what became of it. `dropped` says why it went, None while it is in the running.
+
+    `given`: taken as known, so never dropped.
+    """
+
+    id: str
+    name: str
+    question: str
+    scale: ScaleState
+    judge: str
+    origin: str
+    round: int
+    given: bool
+    status: Status
+    dropped: str | None
+    p_value: float | None
+
+
+class DiscoveryState(TypedDict, total=False):
+    """What the graph carries from node to node.
+
+    fingerprint: the settings and the input that this discovery answers. shown: ids of the samples the proposer
+    reads this round, the most telling first. chosen: ids of the set in greedy order. warnings: what the proposer
+    had to leave out. seconds: wall time spent so far, over all processes that worked on it.
+    """
+
+    fingerprint: dict[str, Any]
+    round: int
+    shown: list[str]
+    candidates: list[CandidateState]
+    chosen: list[str]
+    stopped_because: str
+    warnings: list[str]
+    seconds: float
+
+
+def candidate_state(
+    parameter: OrderParameter,
+    *,
+    labels: Sequence[Sequence[str | float]] = (),
+    given: bool = False,
+) -> CandidateState:
+    """A fresh candidate. labels: the raw labels that were put on each level of the scale, if labels they are."""
+    scale = parameter.scale
+    return CandidateState(
+        id=parameter.id,
+        name=parameter.name,
+        question=parameter.question,
+        scale=ScaleState(
+            kind=scale.kind,
+            levels=[[level.name, level.description] for level in scale.levels],
+            labels=[list(group) for group in labels],
+            cuts=list(scale.cuts),
+            unit=scale.unit,
+        ),
+        judge=parameter.judge,
+        origin=parameter.origin,
+        round=parameter.round,
+        given=given,
+        status="proposed",
+        dropped=None,
+        p_value=None,
+    )
+
+
+def scale_of(candidate: CandidateState) -> Scale:
+    """The candidate's scale, cut points included."""
+    scale = candidate["scale"]
+    return Scale(
+        scale["kind"],
+        tuple(Level(name, description) for name, description in scale["levels"]),
+        tuple(scale["cuts"]),
+        scale["unit"],
+    )
+
+
+def replaced(candidates: Sequence[CandidateState], changed: Sequence[CandidateState]) -> list[CandidateState]:
+    """The candidates, those that changed in place of what they were."""
+    new = {candidate["id"]: candidate for candidate in changed}
+    return [new.get(candidate["id"], candidate) for candidate in candidates]
+
+
+def by_id(candidates: Sequence[CandidateState], ids: Sequence[str]) -> list[CandidateState]:
+    """The candidates with these ids, in the order of the ids."""
+    index = {candidate["id"]: candidate for candidate in candidates}
+    return [index[one] for one in ids]

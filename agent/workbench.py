@@ -1,0 +1,31 @@
+"""What the nodes of the graph work with and never store: the opened run, its arrays, the settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agent.comparison import Comparison
+from agent.progress import Progress
+from agent.scoring import Scores
+from agent.settings import DiscoverSettings
+from agent.state import CandidateState
+from probes.scale import IntArray
+from runs.directory import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """Handed to the graph as its context; opened by the discovery. `name`: the discovery's, its folder's too."""
+
+    run: Run
+    comparison: Comparison
+    scores: Scores
+    settings: DiscoverSettings
+    progress: Progress
+    name: str = ""
+
+    def named(self, name: str) -> "Workbench":
+        return replace(self, name=name)
+
+    def levels(self, candidates: Sequence[CandidateState]) -> IntArray:
+        """Levels [N, J] of the candidates on all rows of the comparison."""
+        return self.scores.levels(candidates)
