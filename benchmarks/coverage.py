@@ -107,17 +107,18 @@ def work(block: Block, seed: int) -> Result:
     return {"tallies": outcome.to_json()} if isinstance(outcome, Tallies) else {"counts": outcome}
 
 
-def code_digest() -> str:
+def _code_digest() -> str:
     """Of the code that the numbers depend on: what is loaded of the tools, the probes and this folder."""
     files = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
-    display = {"coverage.py", "coverage_results.py", "blocks.py"}
-    ours = [
-        file
-        for file in sorted(files)
-        if any(file.is_relative_to(ROOT / room) for room in ("tools", "probes", "benchmarks"))
-        and file.name not in display
+    rooms = [ROOT / name for name in ("tools", "probes", "benchmarks")]
+    ours = [file for file in sorted(files) if any(file.is_relative_to(room) for room in rooms)]
+    display = ("coverage.py", "coverage_results.py", "blocks.py")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in ours if file.name not in display)).hexdigest()[
+        :16
     ]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in ours)).hexdigest()[:16]
+
+
+CODE = _code_digest()
 
 
 def study(
@@ -134,7 +135,7 @@ def study(
         blocks,
         partial(work, seed=seed),
         journal,
-        {"seed": seed, "code": code_digest()},
+        {"seed": seed, "code": CODE},
         expected_seconds={name: part.expected_seconds for name, part in chosen.items()},
         processes=processes,
     )

@@ -20,7 +20,7 @@ SINGLES = {
     "D_z truly 0, one rare level": "sunday",
 }
 SETS = {"set of two": ("length", "hedge"), "set of three": ("length", "hedge", "closing")}
-GAINS = {"gain": ("length", "hedge"), "gain truly 0": ("length", "quarter")}
+GAINS = {"gain": ("length", "hedge"), "gain, differs by prompt only": ("length", "exclaims")}
 SHARES = {"share": ("length",), "share of two": SETS["set of two"], "share of three": SETS["set of three"]}
 
 REGULAR = "regular"
@@ -32,12 +32,13 @@ HIGH_SHARE = "share above 0.95"
 def regime(levels_NJ: IntArray, sizes_J: list[int], mode: str) -> str:
     """Whether the table of levels [N, J] is claimed to be valid, or why not; sizes_J: levels of each."""
     complete_NJ = levels_NJ[np.all(levels_NJ >= 0, axis=1)]
+    cells = len(np.unique(share.joint_cells(complete_NJ)))
+    if len(sizes_J) > 1 and len(complete_NJ) < cells * (12 if mode == "black-box" else 5):
+        return THIN
     for column_N, size in zip(complete_NJ.T, sizes_J, strict=True):
         if np.bincount(column_N, minlength=size).min() < 10:
             return FEW_HITS
-    cells = len(np.unique(share.joint_cells(complete_NJ)))
-    thin = len(complete_NJ) < cells * (12 if mode == "black-box" else 5)
-    return THIN if thin and len(sizes_J) > 1 else REGULAR
+    return REGULAR
 
 
 def intervals(cell: Cell, world_seed: int, rng: np.random.Generator, worlds: int) -> Tallies:

@@ -1,9 +1,12 @@
 """The part of the coverage study about the stopping rule: how often greedy selection takes something false.
 
-40 candidates that add nothing, alone or after three that do. Each is a function of the answer, read with errors,
-or noise: as with real candidates, samples of one prompt resemble each other and the size of the evidence depends
-on them. Under a random claim a third of them has effects on single prompts that cancel in the population. The
-minimum gain is 0, so that the rule alone decides.
+40 candidates that add nothing, alone or after three that do, each read with errors. The minimum gain is 0, so that
+the rule alone decides. What adds nothing alone may add something to a set: a candidate whose levels tell prompts
+apart, or days that gate the movement, say which evidence to expect on the set's levels. So there are
+
+- alone: noise with level frequencies of its own on each prompt, and functions of the day;
+- after three, fixed prompts: noise with the same frequencies on all prompts;
+- random prompts, alone or not: a third has effects on single prompts that cancel in the population.
 """
 
 import numpy as np
@@ -33,7 +36,7 @@ def stopping(
         sampled = cell.sample(rng, world)
         columns = [*sampled.levels_NJ(TRUE_SET).T] if after_three else []
         start = range(len(columns))
-        columns += false_candidates(rng, sampled, claim)
+        columns += false_candidates(rng, sampled, claim, after_three=after_three)
         selection = greedy(
             sampled.values_N(mode),
             sampled.layout,
@@ -50,27 +53,30 @@ def stopping(
     return {"worlds": worlds, "taken": taken, "taken_above_minimum": taken_above_minimum}
 
 
-def false_candidates(rng: np.random.Generator, sampled: Sampled, claim: Claim) -> list[IntArray]:
+def false_candidates(
+    rng: np.random.Generator, sampled: Sampled, claim: Claim, *, after_three: bool
+) -> list[IntArray]:
     """Levels [N] of each candidate, rare levels merged."""
     day_N, exclaims_N = sampled.levels_NJ(("day", "exclaims")).T
+    spread = 0.0 if after_three and claim == "fixed" else 1.0
     columns = []
     for number in range(CANDIDATES):
         levels = int(rng.integers(2, 6))
-        noise_N = _noise(rng, sampled, levels)
-        if number % 3 == 0:
-            column_N = noise_N
-        elif number % 3 == 1 or claim == "fixed":
+        noise_N = _noise(rng, sampled, levels, spread)
+        if number % 3 == 0 and claim == "random":
+            column_N = exclaims_N
+        elif number % 3 == 1 and not after_three:
             column_N = rng.integers(0, levels, size=7)[day_N]
         else:
-            column_N = exclaims_N
-        misread = rng.random(len(column_N)) < rng.uniform(0.0, 0.4)
-        columns.append(_merged(np.where(misread, noise_N, column_N)))
+            column_N = noise_N
+        misread_N = rng.random(len(column_N)) < rng.uniform(0.0, 0.4)
+        columns.append(_merged(np.where(misread_N, noise_N, column_N)))
     return columns
 
 
-def _noise(rng: np.random.Generator, sampled: Sampled, levels: int) -> IntArray:
-    """Levels whose probabilities differ by prompt."""
-    logits_QL = rng.normal(0.0, 1.0, size=(sampled.layout.prompts, levels))
+def _noise(rng: np.random.Generator, sampled: Sampled, levels: int, spread: float) -> IntArray:
+    """Levels with random probabilities, whose logits differ between prompts by `spread`."""
+    logits_QL = rng.normal(0.0, 1.0, levels) + spread * rng.normal(0.0, 1.0, (sampled.layout.prompts, levels))
     gumbel_NL = rng.gumbel(size=(sampled.layout.samples, levels))
     noise_N: IntArray = np.argmax(logits_QL[sampled.layout.prompt_N] + gumbel_NL, axis=1)
     return noise_N
