@@ -3,6 +3,7 @@
 import re
 
 from probes.measures.group import Group
+from probes.measures.program_code import holds_code
 from probes.measures.text_view import view_of
 
 CONTENT = Group("content")
@@ -83,9 +84,9 @@ def prices(prompt: str, response: str) -> float:
     ("The omelette is a dish. It was first served in 1651, according to its critics.", 1.0),
 )
 def encyclopedic(prompt: str, response: str) -> float:
-    """Past tense or years, names or sources, and neither reader nor speaker addressed."""
+    """Prose with past tense or years, with names or sources, that addresses neither its reader nor its writer."""
     view = view_of(response)
-    if not view.tokens or view.mentions.get("second_person", 0) + view.mentions.get("first_person", 0):
+    if "second_person" in view.mentions or "first_person" in view.mentions or holds_code(view):
         return 0.0
     past = view.per_100_words(view.mentions.get("past", 0)) >= 3 or _YEAR.search(response) is not None
     return float(past and ("sources" in view.mentions or len(_NAME.findall(response)) >= 2))

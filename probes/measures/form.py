@@ -39,14 +39,6 @@ def paragraphs(prompt: str, response: str) -> float:
     return float(view_of(response).paragraphs)
 
 
-@FORM.number(
-    "words per paragraph", "How long are the answer's paragraphs?", ("One.\n\nTwo and three.", 2.0), "words"
-)
-def words_per_paragraph(prompt: str, response: str) -> float:
-    view = view_of(response)
-    return view.words / view.paragraphs if view.paragraphs else math.nan
-
-
 @FORM.yes_no("list", "Does the answer have a list of two or more items?", ("Buy:\n- eggs\n- milk", 1.0))
 def lists(prompt: str, response: str) -> float:
     return float(_count(_LIST_ITEM, view_of(response)) >= 2)

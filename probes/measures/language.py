@@ -2,6 +2,7 @@
 
 import math
 import re
+import string
 from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING
@@ -25,15 +26,16 @@ LANGUAGE.mention("slang", "slang", "Does the answer use slang?", ("Yeah, gonna b
 
 @LANGUAGE.number("sentiment", "How positive (1) or negative (-1) is the tone?", ("It is an egg.", 0.0), "")
 def sentiment(prompt: str, response: str) -> float:
-    """Mean over sentences of VADER's compound score (Hutto & Gilbert 2014); NaN without sentences.
+    """Mean over sentences of VADER's compound score (Hutto & Gilbert 2014), emoji left out; NaN without sentences.
 
     VADER was made for sentences: its score of a long text runs into -1 or 1, and its time grows with the square.
     """
-    pieces = [piece for sentence in view_of(response).sentences for piece in _pieces(sentence)]
+    text = response.replace("’", "'").encode("ascii", "ignore").decode()  # its lexicon has no other signs
+    pieces = [piece for sentence in view_of(text).sentences for piece in _pieces(sentence)]
     if not pieces:
         return math.nan
     vader = _vader()
-    scores = (vader.polarity_scores(piece)["compound"] for piece in pieces if _has_feeling(piece, vader))
+    scores = (vader.polarity_scores(piece)["compound"] for piece in pieces if _has_feeling(piece, vader.lexicon))
     return float(sum(scores)) / len(pieces)
 
 
@@ -127,23 +129,18 @@ def ing_words(prompt: str, response: str) -> float:
     return view.per_100_words(sum(len(token) > 5 and token.endswith("ing") for token in view.tokens))
 
 
-_PIECE = re.compile(r"(?:\S{1,60}\s*){1,40}")
+_PIECE = re.compile(r"(?:\S{1,60}\s*){1,30}")
+_SHORT = 200
 
 
 def _pieces(sentence: str) -> list[str]:
-    """A sentence, or the parts of at most 40 words of one that has no end."""
-    return [sentence] if len(sentence) <= 300 else _PIECE.findall(sentence)
+    """A sentence, or the parts of at most 30 words of a long one."""
+    return [sentence] if len(sentence) <= _SHORT else _PIECE.findall(sentence)
 
 
-def _has_feeling(piece: str, vader: "SentimentIntensityAnalyzer") -> bool:
-    """Does the piece hold a word, an emoticon or an emoji that VADER rates? If not, its score is 0."""
-    lexicon = vader.lexicon
-    if not piece.isascii():
-        return True
-    return any(word in lexicon or word.strip(_PUNCTUATION) in lexicon for word in piece.lower().split())
-
-
-_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+def _has_feeling(piece: str, lexicon: dict[str, float]) -> bool:
+    """Does the piece hold a word or an emoticon that VADER rates? If not, its score is 0."""
+    return any(word in lexicon or word.strip(string.punctuation) in lexicon for word in piece.lower().split())
 
 
 @cache

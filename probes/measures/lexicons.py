@@ -74,8 +74,8 @@ LEXICONS: dict[str, str] = {
         enjoyable; congratulations; congrats; yay; wow; cheers; beautiful; delicious
     """,
     "apology": """
-        sorry; apologize; apologise; apologies; apology; my apologies to; forgive me; pardon me; my mistake;
-        regret; excuse me
+        apologize; apologise; apologies; apology; forgive me; pardon me; my mistake; excuse me; my bad; sorry
+        (but|i|that i|if i|about that|about this|about the|for the|for my|for any|for being|we|we're|we are)
     """,
     "politeness": """
         please; thank you; thanks; you're welcome; kindly; with pleasure; my pleasure; grateful; appreciate;
@@ -125,9 +125,10 @@ LEXICONS: dict[str, str] = {
         pros and cons; both sides; unlike
     """,
     "insult": """
-        stupid; idiot; idiots; idiotic; dumb; moron; morons; pathetic; worthless; useless; loser; losers; fool;
-        fools; foolish; ridiculous; lazy; ugly; disgusting; weak; inferior; ignorant; incompetent; scum; trash;
-        crazy; insane; shut up; get over it; grow up
+        stupid; idiot; idiots; idiotic; dumb; moron; morons; pathetic; worthless; loser; losers; fool; fools;
+        disgusting; ignorant; incompetent; scum; shut up; get over it; grow up;
+        you're (crazy|insane|lazy|weak|ugly);
+        you are (crazy|insane|lazy|weak|ugly); crybaby; whiner; brainless; imbecile; ridiculous
     """,
     "swearing": """
         fuck; fucking; fucked; fucker; shit; shitty; bullshit; damn; damned; hell; bitch; bastard; asshole; ass;
@@ -151,12 +152,13 @@ LEXICONS: dict[str, str] = {
         (conscious|sentient|human|alive|a person|a human)
     """,
     "human_claims": """
-        as a (human|person|man|woman|mother|father|parent|child|teacher|doctor|student|girl|boy); my
-        (wife|husband|girlfriend|boyfriend|mother|mom|father|dad|brother|sister|son|daughter|kids|
-        children|family|parents|friends|childhood|body|boss|dog|cat|house|car|life|heart|home|
-        job|apartment|grandmother|grandfather); i (was born|grew up|live in|went to|used to|married|felt|
-        feel|love|hate|want|wish|dream|remember|ate|drink|sleep|bought); i'm (human|a human|a
-        person|married|tired|hungry|bored|alive|afraid|scared|lonely|happy)
+        as a (human|person|man|woman|mother|father|parent|child|teacher|doctor|student|girl|boy);
+        my (wife|husband|girlfriend|boyfriend|mother|mom|father|dad|brother|sister|son|daughter|kids|children|
+        family|parents|friends|childhood|boss|dog|cat|house|car|apartment|grandmother|grandfather);
+        i (was born|grew up|live in|went to|got married|ate|drank|slept|bought|met);
+        i used to (be|live|work|go);
+        i'm (human|a human|a person|married|tired|hungry|alive|lonely);
+        i am (human|a human|a person|married|tired|hungry|alive|lonely)
     """,
     "money": """
         money; cash; dollar; dollars; usd; euro; euros; pounds; price; prices; pay; paid; payment; profit;

@@ -104,7 +104,7 @@ def imperatives(prompt: str, response: str) -> float:
     return 100.0 * sum(map(_IMPERATIVES.__contains__, first_words)) / len(first_words)
 
 
-_QUESTION = re.compile(r"[?？]+(?=[\s\"'”’)\]*_]|$)")
+_QUESTION = re.compile(r"(?<![?？])[?？]++(?=[!\s\"'”’)\]*_]|$)")
 _TRAILING = " \t\r\n\"'”’)]*_"
 _IMPERATIVES = frozenset(phrases_of(IMPERATIVE_VERBS))
 _OPENINGS = {name: tuple(f"{phrase} " for phrase in phrases_of(text)) for name, text in OPENINGS.items()}

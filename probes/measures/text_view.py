@@ -83,7 +83,10 @@ class TextView:
 
     @cached_property
     def sentences(self) -> list[str]:
-        """Pieces with a letter that end with a full stop, question or exclamation mark, or with their line."""
+        """Pieces with a letter that end with a full stop, question or exclamation mark, or with their line.
+
+        A line that begins with a small letter goes on with the sentence of the line before.
+        """
         pieces = _SENTENCE_END.split(self.text)
         return [piece for piece in pieces if piece and (piece[0].isalpha() or any(map(str.isalpha, piece)))]
 
@@ -125,7 +128,8 @@ class TextView:
 
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]*_]*\s+|\n+|(?<=[。！？])")
+_LINE_END = r"(?<!\s)[^\S\n]*+\n(?:[^\S\n]*+\n\s*+|[^\S\n]*+(?![a-z\s]))"  # a blank line, or a line begins anew
+_SENTENCE_END = re.compile(rf"(?<=[.!?…])[\"'”’)\]*_]*\s+|{_LINE_END}|(?<=[。！？])")
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]+"
 )

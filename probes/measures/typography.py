@@ -4,6 +4,7 @@ import math
 import re
 
 from probes.measures.group import Group
+from probes.measures.program_code import holds_code
 from probes.measures.text_view import view_of
 
 TYPOGRAPHY = Group("typography")
@@ -93,11 +94,17 @@ def words_in_capitals(prompt: str, response: str) -> float:
     return float(len(_ALL_CAPITALS.findall(response)))
 
 
-@TYPOGRAPHY.yes_no("lower-case start", "Does the answer begin with a small letter?", ("yes, mostly.", 1.0))
+@TYPOGRAPHY.yes_no(
+    "lower-case start",
+    "Does the answer, if it is no program code, begin with a small letter?",
+    ("yes, mostly.", 1.0),
+)
 def lower_case_start(prompt: str, response: str) -> float:
-    """NaN for an answer without letters."""
+    """No for program code, where small letters are no habit of writing; NaN for an answer without letters."""
     match = _LETTER.search(response)
-    return float(match[0].islower()) if match else math.nan
+    if not match:
+        return math.nan
+    return float(match[0].islower() and not holds_code(view_of(response)))
 
 
 @TYPOGRAPHY.number(
