@@ -84,7 +84,8 @@ def interval(plug_in: float, bias: float, standard_error: float, degrees: int, c
     plug_in: T. bias: b. degrees: C - 1 cells (C_J - C_S for a gain). critical: t. Near 0 the estimate is a
     scaled noncentral chi-square and the interval one-sided; away from it Fisher's z on r = sqrt(T - b).
     """
-    bias, standard_error = max(bias, 1e-12), max(standard_error, 1e-9)
+    # A gain is never negative; the difference of two sums may be, by rounding.
+    plug_in, bias, standard_error = max(plug_in, 0.0), max(bias, 1e-12), max(standard_error, 1e-9)
     widen = (critical / NORMAL_CRITICAL) ** 2
     scale = bias / degrees
     if plug_in > bias:

@@ -10,7 +10,7 @@ import pytest
 
 from tools import share
 from tools.dissimilarity import totals
-from tools.inference import Estimate
+from tools.inference import Estimate, interval
 from tools.layout import Claim, Layout, layout_of
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.json").read_text())["cases"]
@@ -134,3 +134,10 @@ def test_cell_means_are_weighted_means_of_the_joint_cells() -> None:
         inside = cell_N == cell
         expected = np.average(layout.label_N[inside], weights=layout.weight_N[inside])
         assert mean_N[inside] == pytest.approx(np.full(inside.sum(), expected))
+
+
+def test_a_gain_of_zero_with_rounding_below_it_has_an_interval() -> None:
+    estimate = interval(-1e-17, 0.01, 0.0, 2, 1.96)
+    assert (estimate.value, estimate.low, estimate.one_sided) == (0.0, 0.0, True)
+    assert estimate.high is not None
+    assert 0 < estimate.high < 0.05
