@@ -80,14 +80,36 @@ def _digest(path: Path) -> str:
 def _folder_for(run: Run, name: str | None, fingerprint: dict[str, Any]) -> Path:
     """The folder named, else that of the numbered discovery with this fingerprint, else the next number's."""
     if name is not None:
-        return run.discovery_folder(name)
-    for numbered in run.discoveries():
-        state_file = run.discovery_folder(numbered) / STATE_FILE
-        if numbered[:1] == "d" and numbered[1:].isdigit() and state_file.is_file():
-            with _graph_of(state_file.parent) as graph:
-                if _state(graph).get("fingerprint", fingerprint) == fingerprint:
-                    return state_file.parent
+        folder = run.discovery_folder(name)
+        if (folder / REPORT_FILE).is_file() and not state_file(folder).is_file():
+            raise InputError(f"--name: {shown(name)} is a known set that was measured; choose another name")
+        return folder
+    for folder in numbered(run):
+        if is_free(folder) or (state_file(folder).is_file() and _fingerprint_in(folder) in (None, fingerprint)):
+            return folder
     return run.discovery_folder()
+
+
+def _fingerprint_in(folder: Path) -> dict[str, Any] | None:
+    with _graph_of(folder) as graph:
+        return _state(graph).get("fingerprint")
+
+
+def numbered(run: Run) -> Iterator[Path]:
+    """The folders of the discoveries d1, d2, ..."""
+    for name in run.discoveries():
+        if name[:1] == "d" and name[1:].isdigit():
+            yield run.discovery_folder(name)
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a process was killed before it put anything into the folder."""
+    return next(folder.iterdir(), None) is None
+
+
+def state_file(folder: Path) -> Path:
+    """Where a discovery keeps the state of its graph."""
+    return folder / STATE_FILE
 
 
 @contextmanager
@@ -95,7 +117,7 @@ def _graph_of(folder: Path) -> Iterator["Graph"]:
     """The graph over the state in this folder. InputError where the state cannot be read."""
     from agent.graph import build  # slow to import
 
-    path = folder / STATE_FILE
+    path = state_file(folder)
     try:
         with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
             yield build(connection)
@@ -128,7 +150,7 @@ def _run_graph(graph: "Graph", bench: Workbench, folder: Path, fingerprint: dict
     bench = bench.named(folder.name)
     state = _state(graph)
     if state and state["fingerprint"] != fingerprint:
-        raise InputError(_difference(folder.name, state["fingerprint"], fingerprint))
+        raise InputError(difference(folder.name, state["fingerprint"], fingerprint))
     if not state or graph.get_state(_config()).next:
         begin: DiscoveryState | None = (
             None if state else {"fingerprint": fingerprint, "round": 0, "candidates": []}
@@ -142,8 +164,8 @@ def _run_graph(graph: "Graph", bench: Workbench, folder: Path, fingerprint: dict
     return Report.load(folder)
 
 
-def _difference(name: str, known: dict[str, Any], asked: dict[str, Any]) -> str:
-    """Which setting is not the one that a discovery of this name has."""
+def difference(name: str, known: dict[str, Any], asked: dict[str, Any]) -> str:
+    """The line that says which setting is not the one that a discovery of this name has."""
     for key, value in asked.items():
         if known.get(key) != value:
             if key == "samples":

@@ -25,6 +25,7 @@ from agent.totals import total_of
 from agent.tried import candidates_of
 from agent.workbench import Workbench
 from probes.scale import IntArray
+from runs.directory import Run
 from runs.manifest import program_version
 from tools.layout import AFTER, BEFORE
 from tools.report.document import (
@@ -44,6 +45,9 @@ from tools.visibility import smallest_visible
 
 LENGTH = "words"
 """The measure of length that `beyond_length` is measured beyond."""
+
+SAMPLES_KEY = "samples"
+"""Key of a report's settings under which it names the samples it was made from, by their checksum."""
 
 NAMED_PROMPTS = 50
 """Prompts left out that a report names; it counts them all."""
@@ -142,7 +146,10 @@ def assemble(
         measured_on=measured_on,
         samples=by_side(part),
         input=Source(notes=tuple(run.manifest.notes)),
-        settings=bench.settings.model_dump(mode="json", exclude={"dry_run", "processes", "name"}),
+        settings={
+            **bench.settings.model_dump(mode="json", exclude={"dry_run", "processes", "name"}),
+            SAMPLES_KEY: samples_hash(run),
+        },
         versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     )
 
@@ -178,6 +185,11 @@ def _length_levels(bench: Workbench, chosen: Sequence[CandidateState]) -> IntArr
     judge = f"code:{LENGTH}"
     length = next((one for one in chosen if one["judge"] == judge), None) or candidate_of(bench, judge)
     return bench.levels([length])[:, 0]
+
+
+def samples_hash(run: Run) -> str:
+    """Checksum of the run's samples, in short."""
+    return run.manifest.files["samples.parquet"].sha256[:16]
 
 
 def by_side(part: Part) -> BySide:

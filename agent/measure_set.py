@@ -1,0 +1,171 @@
+"""Measuring a known set of order parameters on a run: nothing is searched for, so all rows may count.
+
+Cut points that are learned here are learned on the read split, and the other rows are reported on; a set that was
+found on these very samples is measured on their report split. Source: Method, section 5 ("Splits").
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from agent.alerts import SIDES
+from agent.comparison import REPORT, SELECT, Part
+from agent.discovery import REPORT_FILE, difference, fingerprint_of, is_free, numbered, open_bench, state_file
+from agent.known_set import Questions, candidates_named, candidates_reported, is_learned, resolved
+from agent.progress import Progress, Silent
+from agent.reporting import SAMPLES_KEY, assemble, numbers_on, samples_hash
+from agent.settings import DiscoverSettings
+from agent.state import CandidateState
+from agent.totals import total_of
+from agent.workbench import Workbench
+from probes.errors import InputError
+from runs.directory import Run
+from runs.files import explained, write_json_whole, write_table_whole
+from runs.schema import SPLITS
+from tools.nulls import p_values, q_values
+from tools.report.document import Report
+from tools.report.save import save_report
+
+ASKED_FILE = "measure.json"
+SCORES_FILE = "scores.parquet"
+
+
+def measure_set(
+    questions: Questions, run: Run, settings: DiscoverSettings, *, progress: Progress | None = None
+) -> Report:
+    """Measure a known set on a run; takes the run's lock and counts as a report of it.
+
+    The folder of the discovery also gets `scores.parquet`: the score and level of every sample. The same call
+    again returns the report. Errors as `agent.discovery.discover_run`.
+    """
+    asked = resolved(questions)
+    with run.locked():
+        bench = open_bench(run, settings, progress or Silent())
+        fingerprint = {**fingerprint_of(run, bench.comparison, settings), "questions": _asked(asked)}
+        folder = _folder_for(run, settings.name, fingerprint)
+        if (folder / REPORT_FILE).is_file():
+            return Report.load(folder)
+        write_json_whole(folder / ASKED_FILE, fingerprint)
+        report = _measured(asked, bench.named(folder.name), folder, fingerprint)
+        save_report(report, folder)
+    return report
+
+
+def _asked(asked: Report | tuple[str, ...]) -> Any:
+    if isinstance(asked, tuple):
+        return list(asked)
+    by_id = {parameter.id: parameter for parameter in asked.parameters}
+    return [by_id[one].model_dump(mode="json", include={"id", "judge", "scale"}) for one in asked.set.parameters]
+
+
+def _folder_for(run: Run, name: str | None, fingerprint: dict[str, Any]) -> Path:
+    """The folder named, else that of the numbered discovery that asked the same, else the next number's."""
+    if name is None:
+        same = (folder for folder in numbered(run) if is_free(folder) or _fingerprint_in(folder) == fingerprint)
+        return next(same, None) or run.discovery_folder()
+    folder = run.discovery_folder(name)
+    known = _fingerprint_in(folder)
+    if state_file(folder).is_file() or (known is not None and known != fingerprint):
+        raise InputError(difference(name, known or {}, fingerprint))
+    return folder
+
+
+def _fingerprint_in(folder: Path) -> dict[str, Any] | None:
+    path = folder / ASKED_FILE
+    if not path.is_file():
+        return None
+    with explained(path, "read"):
+        known: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return known
+
+
+def _measured(
+    asked: Report | tuple[str, ...], bench: Workbench, folder: Path, fingerprint: dict[str, Any]
+) -> Report:
+    chosen = (
+        candidates_named(bench, asked) if isinstance(asked, tuple) else candidates_reported(bench.scores, asked)
+    )
+    part, warnings = _rows(asked, bench, chosen)
+    comparison = bench.comparison
+    numbers = numbers_on(part, bench, chosen)
+    bench.progress.stage("measuring the set")
+    p_J = p_values(
+        part.value_N,
+        part.layout,
+        numbers.levels_NJ,
+        comparison.claim,
+        black_box=comparison.mode == "black-box",
+        seed=bench.settings.seed,
+        resamples=bench.settings.resamples,
+    )
+    for candidate, p in zip(chosen, p_J.tolist(), strict=True):
+        candidate["p_value"] = p
+    total = total_of(comparison, numbers, bench.levels(chosen), bench.settings.seed, bench.progress)
+    write_table_whole(folder / SCORES_FILE, scores_table(bench, chosen))
+    digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
+    return assemble(
+        bench,
+        numbers,
+        chosen,
+        total,
+        q_values=dict(zip([one["id"] for one in chosen], q_values(p_J).tolist(), strict=True)),
+        candidates=(),
+        warnings=warnings,
+        stopped_because="a known set was measured; nothing was searched for",
+        reports_seen=bench.run.count_report(bench.name, digest),
+        measured_on="all" if part.layout.samples == comparison.layout.samples else "report",
+    )
+
+
+def _rows(
+    asked: Report | tuple[str, ...], bench: Workbench, chosen: list[CandidateState]
+) -> tuple[Part, list[str]]:
+    """The rows that the numbers come from, and why they are not all."""
+    comparison = bench.comparison
+    if isinstance(asked, Report):
+        if asked.settings.get(SAMPLES_KEY) != samples_hash(bench.run):
+            return comparison.part(), []
+        return comparison.report, [
+            "this set was chosen with these very samples: it was measured on their report split, not on all"
+        ]
+    if not any(is_learned(candidate) for candidate in chosen):
+        return comparison.part(), []
+    rest = comparison.part(SELECT, REPORT)
+    return rest, [
+        "cut points were learned on the read split, so that the numbers come from the other "
+        f"{rest.layout.samples:,} samples"
+    ]
+
+
+def scores_table(bench: Workbench, chosen: list[CandidateState]) -> pa.Table:
+    """A row a sample of the comparison: its id, prompt, side and split, and score and level of each parameter.
+
+    `NAME` holds the score as it was measured or came with the data, `NAME level` its level's name, null without.
+    """
+    comparison = bench.comparison
+    layout = comparison.layout
+    columns: dict[str, Any] = {
+        "sample_id": list(comparison.sample_ids),
+        "prompt_id": [comparison.prompt_ids_Q[q] for q in layout.prompt_N.tolist()],
+        "side": [SIDES[side] for side in layout.side_N.tolist()],
+        "split": [SPLITS[split] for split in comparison.split_N.tolist()],
+    }
+    for candidate, level_N in zip(chosen, bench.levels(chosen).T, strict=True):
+        names = [name for name, _ in candidate["scale"]["levels"]]
+        columns[candidate["id"]] = _scores(bench, candidate["judge"])
+        columns[f"{candidate['id']} level"] = [names[level] if level >= 0 else None for level in level_N.tolist()]
+    return pa.table(columns)
+
+
+def _scores(bench: Workbench, judge: str) -> pa.Array:
+    if not judge.startswith("data:"):
+        number_N = bench.scores.numbers(judge)
+        return pa.array(number_N, mask=np.isnan(number_N))
+    raw = bench.scores.data[judge.removeprefix("data:")]
+    if all(label is None or isinstance(label, int | float) for label in raw):
+        return pa.array([None if label is None else float(label) for label in raw], pa.float64())
+    return pa.array([None if label is None else str(label) for label in raw], pa.string())
