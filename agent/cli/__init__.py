@@ -1,6 +1,6 @@
 """The command line: it parses, calls and prints, and computes nothing.
 
-Importing this package, and asking any command for `--help`, loads typer and the standard library only; every
+Importing this package, and asking any command for `--help`, loads typer and what it stands on, no more; every
 command imports the rooms it needs when it runs.
 """
 

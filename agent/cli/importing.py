@@ -1,7 +1,8 @@
 """`orderparam import`: files become a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -68,7 +69,7 @@ def import_files(
         for source in sources:
             _explain(source, how, as_json=as_json)
         return
-    _require(sources, out, axis, by)
+    _require(sources, flags)
     assert out is not None
     with shown_on_stderr(bool(load(OutputSettings, flags).quiet)) as progress:
         progress.stage("reading the files")
@@ -98,14 +99,21 @@ def import_files(
             print(visible(f"{out}: {counts}, {manifest.control.name} {values}"), file=stdout)
 
 
-def _require(sources: list[Path], out: Path | None, axis: str | None, by: str | None) -> None:
-    if out is None:
+def _require(sources: list[Path], flags: Mapping[str, Any]) -> None:
+    """Raises InputError unless the flags say what the files are."""
+    if flags["out"] is None:
         raise InputError("--out: name the folder that becomes the run")
-    if len(sources) > 2 or (axis is not None and len(sources) > 1):
-        wanted = "SWEEP with --axis" if axis is not None else "BEFORE AFTER"
+    axis, by, columns = flags["axis"], flags["by"], flags["before_column"] or flags["after_column"]
+    if len(sources) > (2 if axis is None else 1):
+        wanted = "BEFORE AFTER" if axis is None else "one SWEEP with --axis"
         raise InputError(f"{len(sources)} files where {wanted} is wanted: {', '.join(map(str, sources))}")
-    if axis is not None and by is not None:
-        raise InputError("--axis and --by: one tells the values of a sweep, the other two sides; give one of them")
+    if axis is not None and (by or columns):
+        raise InputError("--axis: a sweep has no sides yet; leave --by, --before-column and --after-column out")
+    if len(sources) == 1 and not (axis or by or columns):
+        raise InputError(
+            f"{sources[0]}: one file alone; --axis NAME reads it as a sweep, --by COLUMN --before VALUE "
+            "--after VALUE or --before-column A --after-column B as two sides (--explain lists its fields)"
+        )
 
 
 def _explain(source: Path, how: "ImportOptions", *, as_json: bool) -> None:

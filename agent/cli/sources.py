@@ -1,17 +1,16 @@
 """From what a person names, a run or files, to an open run; and what the import has to say on the way."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.ending import warn
-from agent.progress import Progress
 from agent.settings import DiscoverSettings, ReadSettings, flag_of, load
 from probes.errors import InputError
+from probes.progress import Progress
 
 if TYPE_CHECKING:
     from runs.directory import Run
@@ -28,6 +27,7 @@ class Given:
     sources: tuple[Path, ...]
     out: Path
     options: "ImportOptions | None"
+    settings: DiscoverSettings
 
     def opened(self, progress: Progress, out: Path | None = None) -> "Run":
         """The run, made from the files where it is not there yet. Raises InputError and OutsideError."""
@@ -51,20 +51,23 @@ class Given:
             yield self.opened(progress, Path(folder) / "run")
 
 
-def given(sources: Sequence[Path], flags: Mapping[str, Any], settings: DiscoverSettings) -> Given:
-    """What the arguments and flags of `discover` and `measure` name; nothing is read yet.
+def given(sources: Sequence[Path], flags: Mapping[str, Any]) -> Given:
+    """What the arguments and flags of `discover` and `measure` name, and their settings; nothing is read yet.
 
-    Raises InputError: more than two sources, or flags that do not belong to what was named.
+    Raises InputError: more than two sources, a wrong setting, or flags that do not belong to what was named.
     """
+    settings = load(DiscoverSettings, flags)
     if len(sources) > 2:
         raise InputError(f"{len(sources)} arguments where RUN or BEFORE AFTER is wanted: {_listed(sources)}")
     if len(sources) == 1 and not sources[0].is_file() and _is_run_or_nothing(sources[0]):
         for key in FILE_FLAGS:
             if flags.get(key):
                 raise InputError(f"{flag_of(key)}: says how files are read, and {sources[0]} is a run")
-        return Given(tuple(sources), sources[0], None)
+        return Given(tuple(sources), sources[0], None, settings)
     options = import_options(flags, settings)
-    return Given(tuple(sources), flags.get("out") or default_out(sources, options), options)
+    if options.by is not None:  # --before and --after told the rows of the file apart
+        settings = settings.model_copy(update={"before": None, "after": None})
+    return Given(tuple(sources), flags.get("out") or default_out(sources, options), options, settings)
 
 
 def _is_run_or_nothing(path: Path) -> bool:
@@ -106,21 +109,15 @@ def _plain(name: str, limit: int = 40) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:limit] or "x"
 
 
-def require_measures(settings: DiscoverSettings) -> None:
+def require_measures(names: Iterable[str], files: Iterable[Path]) -> None:
     """Raises InputError for a measure that does not exist, before anything is imported for it."""
     from probes.measures.catalogue import load_user_measure, measure_of_judge
 
-    for path in settings.measure_files:
+    for path in files:
         load_user_measure(path)
-    for name in settings.given:
+    for name in names:
         if not name.startswith(("data:", "file:")):
             measure_of_judge(name if ":" in name else f"code:{name}")
-
-
-def say_alerts(alerts: Sequence[str]) -> None:
-    """On stderr, where no printed report says them."""
-    for alert in alerts:
-        warn(alert)
 
 
 def _listed(sources: Sequence[Path]) -> str:

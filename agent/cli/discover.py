@@ -1,0 +1,103 @@
+"""`orderparam discover`: what changed between two sides, from a run or straight from files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import options
+from agent.cli.options import examples
+
+HELP_END = examples(
+    "orderparam discover before.jsonl after.jsonl",
+    "orderparam discover before.csv after.csv --use-scores --out RUN",
+    "orderparam discover answers.csv --by model --before base --after tuned",
+    "orderparam discover wide.csv --before-column base --after-column tuned",
+    "orderparam discover RUN --before 0,8 --after 19:375 --json > report.json",
+)
+
+
+def discover(
+    context: typer.Context,
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN | BEFORE AFTER", hidden=True),
+    ],
+    before: options.Before = None,
+    after: options.After = None,
+    by: options.By = None,
+    before_column: options.BeforeColumn = None,
+    after_column: options.AfterColumn = None,
+    prompt_field: options.PromptField = None,
+    response_field: options.ResponseField = None,
+    prompt_id_field: options.PromptIdField = None,
+    pair_by: options.PairBy = None,
+    thinking: options.Thinking = None,
+    scores: options.ScoreFiles = None,
+    use_scores: options.UseScores = None,
+    missing_as_level: options.MissingAsLevel = None,
+    measure_files: options.MeasureFiles = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--given", metavar="MEASURE", help="Take a measure as known and report what it leaves; repeatable."
+        ),
+    ] = None,
+    claim: options.Claim = None,
+    min_gain: Annotated[
+        str | None,
+        typer.Option("--min-gain", metavar="X", help="Smallest gain that adds a parameter.  [default: 0.01]"),
+    ] = None,
+    max_parameters: Annotated[
+        str | None, typer.Option("--max-parameters", metavar="N", help="Most parameters in the set.  [default: 6]")
+    ] = None,
+    rounds: Annotated[
+        str | None, typer.Option("--rounds", metavar="N", help="Most rounds of proposing.  [default: 3]")
+    ] = None,
+    max_minutes: Annotated[
+        str | None,
+        typer.Option(
+            "--max-minutes", metavar="N", help="Budget of wall time; the report is written when it is spent."
+        ),
+    ] = None,
+    seed: options.Seed = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where files become a run.  [default: orderparam-BEFORE-AFTER]"),
+    ] = None,
+    name: options.Name = None,
+    fail_above: options.FailAbove = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be compared, and write nothing.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Find what changed between two sides.
+
+    The answer is a short list of order parameters, each with the share of the change that it captures. RUN is a
+    folder made by `orderparam import` or by an earlier `discover`. BEFORE and AFTER are files of responses (JSONL,
+    JSON, CSV, TSV, Parquet); one file holds both sides with --by, or with --before-column and --after-column.
+    Nothing leaves this machine.
+    """
+    from agent.cli import sources as named
+    from agent.cli.showing import require_below, show_plan, show_report
+    from agent.discovery import discover_run
+    from agent.progress import shown_on_stderr
+    from agent.settings import OutputSettings, load
+    from runs.directory import DISCOVERIES_FOLDER
+
+    output = load(OutputSettings, context.params)
+    source = named.given(sources, context.params)
+    settings = source.settings
+    named.require_measures(settings.given, settings.measure_files)
+    with shown_on_stderr(output.quiet) as progress:
+        if dry_run:
+            with source.tried(progress) as run:
+                show_plan(run, settings)
+            return
+        run = source.opened(progress)
+        report = discover_run(run, settings, progress=progress)
+    folder = run.path / DISCOVERIES_FOLDER / report.name
+    show_report(report, folder, as_json=as_json, quiet=output.quiet)
+    require_below(report, output.fail_above)
