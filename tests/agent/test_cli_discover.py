@@ -1,0 +1,228 @@
+"""`discover` and the commands around it, end to end on the toy world: reports, resume, signals, gates."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.cli.app import app
+from agent.cli.ending import GATE, INTERRUPTED, USAGE, ending_of
+from probes.toy_world import write_pair
+
+DISCOVER = ("discover", "before.jsonl", "after.jsonl", "--out", "run")
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "orderparam", *map(str, arguments)]
+
+
+def environ(**changes: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORDERPARAM_")}
+    return {**inherited, "ORDERPARAM_PROCESSES": "2", **changes}
+
+
+def orderparam(*arguments: object, folder: Path, code: int = 0) -> tuple[str, str]:
+    """Runs the program in a process of its own; stdout and stderr."""
+    done = subprocess.run(
+        command(*arguments), cwd=folder, env=environ(), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout, done.stderr
+
+
+class Here:
+    """Runs the program in this process, which has imported everything already; stdout and stderr."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capfd = capfd
+        self._monkeypatch = monkeypatch
+        for name in [name for name in os.environ if name.startswith("ORDERPARAM_")]:
+            monkeypatch.delenv(name)
+
+    def __call__(self, *arguments: object, folder: Path, code: int = 0) -> tuple[str, str]:
+        self._monkeypatch.chdir(folder)
+        self._capfd.readouterr()
+        ended = ending_of(app, [str(argument) for argument in arguments], "orderparam")
+        captured = self._capfd.readouterr()
+        assert ended == code, captured.err
+        return captured.out, captured.err
+
+
+@pytest.fixture
+def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
+    return Here(capfd, monkeypatch)
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of all files, by path."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two toy files and a finished discovery in `run`."""
+    folder = tmp_path_factory.mktemp("toy")
+    write_pair(folder)
+    out, err = orderparam(*DISCOVER, folder=folder)
+    (folder / "stdout").write_text(out)
+    (folder / "stderr").write_text(err)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(finished: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((finished / "run/discoveries/d1/report.json").read_text())
+    return found
+
+
+def test_the_report_is_printed_and_written(finished: Path, report: dict[str, Any]) -> None:
+    out = (finished / "stdout").read_text()
+    assert report["parameters"], "the toy world's change is large enough to be found"
+    for parameter in report["parameters"]:
+        assert parameter["name"].lower() in out.lower()
+    folder = finished / "run/discoveries/d1"
+    assert {"report.html", "report.md", "report.json", "state.sqlite"} <= {path.name for path in folder.iterdir()}
+    err = (finished / "stderr").read_text()
+    assert "paired by prompt" in err
+    assert err.splitlines()[-1] == "the report: run/discoveries/d1/report.html"
+
+
+def test_the_same_command_again_returns_the_same_report_and_changes_nothing(here: Here, finished: Path) -> None:
+    before = files_of(finished / "run")
+    out, _ = here(*DISCOVER, folder=finished)
+    assert out == (finished / "stdout").read_text()
+    after = files_of(finished / "run")
+    for name in before.keys() | after.keys():
+        if not name.endswith((".lock", "state.sqlite", "-wal", "-shm", "run.json")):
+            assert before[name] == after[name]
+    assert json.loads((finished / "run/run.json").read_text())["reports"][1:] == []
+
+
+def test_json_is_the_report_and_nothing_else(here: Here, finished: Path, report: dict[str, Any]) -> None:
+    out, _ = here(*DISCOVER, "--json", folder=finished)
+    assert json.loads(out) == report
+    again, _ = here("report", "run", "--json", folder=finished)
+    assert again == out
+    printed, _ = here("report", "run", "--name", "d1", folder=finished)
+    assert printed == (finished / "stdout").read_text()
+    assert "d9" in here("report", "run", "--name", "d9", folder=finished, code=USAGE)[1]
+
+
+def test_quiet_leaves_only_the_report(here: Here, finished: Path) -> None:
+    out, err = here(*DISCOVER, "--quiet", folder=finished)
+    assert (out, err) == ((finished / "stdout").read_text(), "")
+
+
+def test_other_input_in_the_same_folder_is_refused(here: Here, finished: Path) -> None:
+    _, err = here(
+        "discover", "after.jsonl", "before.jsonl", "--out", "run", "--quiet", folder=finished, code=USAGE
+    )
+    assert "other input" in err
+    assert err.count("\n") == 1
+
+
+def test_a_gate_exits_with_3_after_the_report(here: Here, finished: Path, report: dict[str, Any]) -> None:
+    low = report["total"]["linear"]["low"]
+    out, err = here(*DISCOVER, "--quiet", "--fail-above", low - 0.01, folder=finished, code=GATE)
+    assert out == (finished / "stdout").read_text()
+    assert err.startswith("orderparam: warning: --fail-above")
+    here(*DISCOVER, "--fail-above", low + 0.01, folder=finished)
+
+
+def test_a_dry_run_says_what_would_be_compared_and_writes_nothing(here: Here, tmp_path: Path) -> None:
+    write_pair(tmp_path, prompts=20, draws=5)
+    out, _ = here("discover", "before.jsonl", "after.jsonl", "--dry-run", folder=tmp_path)
+    assert "200 samples of 20 prompts" in out
+    assert "prompts like these" in out
+    assert {path.name for path in tmp_path.iterdir()} == {"before.jsonl", "after.jsonl"}
+    out, _ = here("discover", "before.jsonl", "after.jsonl", "--dry-run", "--claim", "fixed", folder=tmp_path)
+    assert "about these prompts" in out
+
+
+def test_check_finds_the_run_sound_and_then_damaged(here: Here, finished: Path, tmp_path: Path) -> None:
+    out, _ = here("check", "run", folder=finished)
+    assert out.endswith("sound\n")
+    found = json.loads(here("check", "run", "--json", folder=finished)[0])
+    assert (found["sound"], found["reports_seen"], found["discoveries"]) == (True, 1, ["d1"])
+    run = tmp_path / "run"
+    subprocess.run(["cp", "-r", finished / "run", run], check=True)
+    data = bytearray((run / "samples.parquet").read_bytes())
+    data[len(data) // 2] ^= 1
+    (run / "samples.parquet").write_bytes(data)
+    out, _ = here("check", "run", folder=tmp_path, code=USAGE)
+    assert "damaged: samples.parquet" in out
+
+
+def stopped(folder: Path, stage: str, number: signal.Signals) -> tuple[int, str]:
+    """Starts the discovery and sends it a signal when it says that `stage` begins; exit code and last line."""
+    with subprocess.Popen(
+        command(*DISCOVER), cwd=folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line.startswith(stage):
+                process.send_signal(number)
+                break
+        else:
+            pytest.fail(f"no stage {stage!r}: {said}")
+        rest = process.stderr.read()
+        process.wait(timeout=60)
+    return process.returncode, (rest.splitlines() or [""])[-1]
+
+
+STAGES = ("reading the files", "measuring the answers", "bounding the total")
+"""Stages that begin before, in and after the graph's rounds."""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_after_kill_9_the_same_command_makes_the_same_report_and_does_nothing_twice(
+    here: Here, stage: str, tmp_path: Path, report: dict[str, Any]
+) -> None:
+    write_pair(tmp_path)
+    code, _ = stopped(tmp_path, stage, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    run = tmp_path / "run"
+    assert not (run / "discoveries/d1/report.json").exists()
+    kept = {name: found for name, found in files_of(run).items() if name.endswith((".parquet", ".npy"))}
+    assert (len(kept) > 2) == (stage == STAGES[-1])  # scores of measures, once all are measured
+    here(*DISCOVER, folder=tmp_path)
+    assert json.loads((run / "discoveries/d1/report.json").read_text()) == report
+    after = files_of(run)
+    assert {name: after[name] for name in kept} == kept
+    assert json.loads((run / "run.json").read_text())["reports"][1:] == []
+    assert here("check", "run", folder=tmp_path)[0].endswith("sound\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_discovery_says_so_in_one_line_and_goes_on(
+    here: Here, number: signal.Signals, tmp_path: Path, report: dict[str, Any]
+) -> None:
+    write_pair(tmp_path)
+    code, line = stopped(tmp_path, "measuring the answers", number)
+    assert code == INTERRUPTED
+    assert line == "orderparam: interrupted: what is done is kept; the same command goes on from here"
+    here(*DISCOVER, "--quiet", folder=tmp_path)
+    assert json.loads((tmp_path / "run/discoveries/d1/report.json").read_text()) == report
+
+
+def test_a_reader_that_goes_away_changes_nothing(finished: Path) -> None:
+    shell = " ".join(command(*DISCOVER, "--quiet")) + " | head -n 1; exit ${PIPESTATUS[0]}"
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        cwd=finished,
+        env=environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
