@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from probes.errors import InputError
 from runs.files import explained, shown
+from runs.loading import quiet
 from runs.models import LanguageModel
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from torch import nn
     from transformers import PreTrainedModel
@@ -71,6 +73,10 @@ class AdaptedModel:
 
     def __len__(self) -> int:
         return len(self._names_K)
+
+    @property
+    def device(self) -> "torch.device":
+        return self.language_model.device
 
     @contextmanager
     def use(self, checkpoint: int) -> Iterator[LanguageModel]:
@@ -273,9 +279,12 @@ def _loaded(peft: "PeftModel | None", model: "PreTrainedModel", name: str, folde
     from peft import PeftConfig, PeftModel
 
     try:
-        if peft is None:
-            peft = PeftModel(model, _for_inference(PeftConfig.from_pretrained(str(folder))), adapter_name=name)
-        result = peft.load_adapter(str(folder), name, is_trainable=False, torch_device=str(model.device))
+        with quiet():
+            if peft is None:
+                config = PeftConfig.from_pretrained(str(folder))
+                config.inference_mode = True
+                peft = PeftModel(model, config, adapter_name=name)
+            result = peft.load_adapter(str(folder), name, is_trainable=False, torch_device=str(model.device))
     except Exception as error:  # what PEFT refuses, it refuses by whichever exception its parts raise
         said = shown(" ".join(str(error).split()), 160)
         raise InputError(f"{shown(folder)}: the adapter cannot be attached ({said})") from error
@@ -285,8 +294,3 @@ def _loaded(peft: "PeftModel | None", model: "PreTrainedModel", name: str, folde
     peft.requires_grad_(False)
     peft.eval()
     return peft
-
-
-def _for_inference(config: Any) -> Any:
-    config.inference_mode = True
-    return config

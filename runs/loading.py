@@ -1,6 +1,7 @@
-"""What the model libraries say while they load, as people should see it: errors in one line, no bars or retries."""
+"""What the model libraries say while they load, as people should see it: errors in one line, nothing besides."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,14 +30,16 @@ def loading(spec: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the libraries' own progress bars and notices: ours are shown instead."""
+    """Without the libraries' own progress bars, notices and warnings: what matters is said by us."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.set_verbosity(verbosity)
         if bars:
