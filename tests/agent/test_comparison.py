@@ -1,0 +1,93 @@
+"""The comparison: which samples enter, with which values and weights, and what is said of the others."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.comparison import READ, REPORT, SELECT, comparison_of
+from probes.errors import InputError
+from runs.importing import import_sweep
+from runs.schema import SPLITS
+from runs.storing import ImportOptions
+from tests.agent.worlds import likelihood_run, rows_of, run_of, same, shorter
+
+
+def test_labels_are_the_values_without_likelihoods(tmp_path: Path) -> None:
+    comparison = comparison_of(run_of(tmp_path / "run", rows_of(shorter)), None, None)
+    assert comparison.mode == "black-box"
+    assert (comparison.before, comparison.after) == ((0,), (1,))
+    assert comparison.claim == "random"
+    np.testing.assert_array_equal(comparison.value_N, np.where(comparison.layout.side_N == 0, 1.0, -1.0))
+    assert comparison.layout.samples == 480
+    assert comparison.layout.weight_N.sum() == pytest.approx(1)
+
+
+def test_the_claim_is_fixed_under_twenty_prompts_and_as_asked_otherwise(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", rows_of(shorter, prompts=19))
+    assert comparison_of(run, None, None).claim == "fixed"
+    assert comparison_of(run, None, None, "random").claim == "random"
+
+
+def test_signed_evidence_is_the_value_with_likelihoods(tmp_path: Path) -> None:
+    run, _ = likelihood_run(tmp_path / "run")
+    comparison = comparison_of(run, None, None)
+    assert comparison.mode == "likelihood"
+    loglik_NK = np.asarray(run.loglik(), dtype=float)[comparison.run_row_N]
+    p_N, r_N = np.exp(loglik_NK).T
+    np.testing.assert_allclose(comparison.value_N, (p_N - r_N) / (p_N + r_N), atol=1e-9)
+
+
+def test_parts_are_the_runs_splits_with_weights_renewed(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", rows_of(shorter))
+    comparison = comparison_of(run, None, None)
+    splits = np.array([SPLITS.index(name) for name in run.samples(["split"])["split"].to_pylist()])
+    for split, part in ((READ, comparison.read), (SELECT, comparison.select), (REPORT, comparison.report)):
+        assert set(part.row_N.tolist()) == set(np.flatnonzero(splits[comparison.run_row_N] == split).tolist())
+        assert part.layout.weight_N.sum() == pytest.approx(1)
+        np.testing.assert_array_equal(part.value_N, comparison.value_N[part.row_N])
+    assert comparison.part().layout.samples == comparison.layout.samples
+
+
+def test_prompts_on_one_side_are_left_out_by_name_and_count(tmp_path: Path) -> None:
+    before, after = rows_of(shorter, prompts=12)
+    lonely = [{**row, "prompt_id": "lonely", "prompt": "Anybody there?"} for row in before[:7]]
+    comparison = comparison_of(run_of(tmp_path / "run", (before + lonely, after)), None, None)
+    assert comparison.left_out == ("lonely",)
+    assert comparison.layout.samples == 240
+    said = " ".join(comparison.warnings)
+    assert "1 prompt " in said
+    assert "'lonely'" in said
+    assert "7 samples" in said
+
+
+def test_a_sweep_takes_the_values_named(tmp_path: Path) -> None:
+    lines = []
+    for step in (0, 10, 20):
+        before, _ = rows_of(same, prompts=10, draws=6, seed=step)
+        lines += [{**row, "step": step, "prompt_id": None} for row in before]
+    import json
+
+    file = tmp_path / "sweep.jsonl"
+    file.write_text("".join(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in lines))
+    run = import_sweep(file, tmp_path / "run", ImportOptions(axis="step")).run
+    comparison = comparison_of(run, "0,10", "20")
+    assert (comparison.before, comparison.after) == ((0, 1), (2,))
+    assert comparison.layout.strata == 30
+    # a side of two checkpoints: each has half its mass
+    mass_S = comparison.layout.mass_S
+    np.testing.assert_allclose(np.sort(np.unique(mass_S)), [1 / 40, 1 / 20])
+    with pytest.raises(InputError, match="--after"):
+        comparison_of(run, "0", None)
+
+
+def test_too_few_samples_are_refused_with_the_counts(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", rows_of(shorter, prompts=1, draws=4))
+    with pytest.raises(InputError, match="too few samples"):
+        comparison_of(run, None, None)
+
+
+def test_identical_files_are_an_alert(tmp_path: Path) -> None:
+    before, _ = rows_of(same, prompts=10)
+    comparison = comparison_of(run_of(tmp_path / "run", (before, before)), None, None)
+    assert any("identical" in alert for alert in comparison.alerts)

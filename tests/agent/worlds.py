@@ -1,0 +1,88 @@
+"""Small runs with known truth for the tests of the agent."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from probes.toy_world import ToyWorld, demo_world
+from runs.directory import LOGLIK_FILE, Run
+from runs.files import write_array_whole
+from runs.importing import import_rows
+from runs.storing import ImportOptions
+
+Rows = list[dict[str, Any]]
+Responder = Callable[[int, int, np.random.Generator], str]
+"""The answer to a prompt (number) of a side (0 before, 1 after)."""
+
+
+def rows_of(
+    responder: Responder,
+    *,
+    prompts: int = 24,
+    draws: int = 10,
+    seed: int = 0,
+    scores: Callable[[int, int, np.random.Generator], Mapping[str, object]] | None = None,
+) -> tuple[Rows, Rows]:
+    """Rows before and after."""
+    rng = np.random.default_rng(seed)
+    sides: tuple[Rows, Rows] = ([], [])
+    for prompt in range(prompts):
+        for side in (0, 1):
+            for draw in range(draws):
+                row: dict[str, Any] = {
+                    "prompt_id": f"p{prompt}",
+                    "prompt": f"What about subject {prompt}?",
+                    "response": responder(prompt, side, rng),
+                    "sample": draw,
+                }
+                if scores is not None:
+                    row["scores"] = dict(scores(prompt, side, rng))
+                sides[side].append(row)
+    return sides
+
+
+def run_of(folder: Path, sides: Sequence[Rows], seed: int = 0) -> Run:
+    before, after = sides
+    return import_rows(before, after, folder, ImportOptions(seed=seed)).run
+
+
+def words(count: int, rng: np.random.Generator) -> str:
+    """An answer of that many made-up words."""
+    vocabulary = ["lorem", "ipsum", "dolor", "amet", "elit", "tempor", "magna", "aliqua"]
+    return " ".join(rng.choice(vocabulary, size=count)) + "."
+
+
+def shorter(prompt: int, side: int, rng: np.random.Generator) -> str:
+    """After is shorter, mostly."""
+    return words(int(rng.integers(20, 60) if (side == 0) ^ (rng.random() < 0.15) else rng.integers(5, 18)), rng)
+
+
+def same(prompt: int, side: int, rng: np.random.Generator) -> str:
+    """Nothing changes."""
+    return words(int(rng.integers(5, 60)), rng)
+
+
+def likelihood_run(folder: Path, *, prompts: int = 24, draws: int = 10, seed: int = 0) -> tuple[Run, ToyWorld]:
+    """A run of toy-world answers with their exact log-likelihoods under both checkpoints."""
+    world = demo_world()
+    rng = np.random.default_rng(seed)
+    types_Q = rng.choice(world.grammar.types, size=prompts, replace=False, p=world.grammar.weight_Q).astype(np.int64)
+    drawn = world.draw(rng, types_Q, draws)
+    loglik_NK = world.loglik(drawn)
+    sides: tuple[Rows, Rows] = ([], [])
+    order: tuple[list[int], list[int]] = ([], [])
+    for i, (prompt, response) in enumerate(zip(*world.texts(drawn), strict=True)):
+        side = int(drawn.side_N[i])
+        sides[side].append({"prompt_id": f"p{drawn.prompt_N[i]}", "prompt": prompt, "response": response})
+        order[side].append(i)
+    run = run_of(folder, sides)
+    imported = run.samples(["checkpoint", "response"])
+    rows = [*order[0], *order[1]]
+    texts = world.texts(drawn)[1]
+    assert imported["response"].to_pylist() == [texts[i] for i in rows]  # the import keeps the order of rows
+    with run.locked():
+        write_array_whole(run.path / LOGLIK_FILE, loglik_NK[rows].astype(np.float32))
+        run.record_stage("score", [LOGLIK_FILE])
+    return Run.open(run.path), world
