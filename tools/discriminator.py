@@ -8,7 +8,6 @@ Source: Method, sections 2, 3 ("Black box") and 5 ("Lower bound of D without lik
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from typing import Literal
 
 import joblib
@@ -18,13 +17,13 @@ from sklearn.linear_model import LogisticRegression
 
 from probes.scale import FloatArray, IntArray
 from tools.dissimilarity import Dissimilarity
+from tools.folds import FOLDS, LEFT_OUT, folds, places
 from tools.inference import NORMAL_CRITICAL, Estimate, critical_value, variance_of_mean
 from tools.layout import BEFORE, BoolArray, Layout
 from tools.text_features import CHARACTERS_READ, features_of
 
 Kind = Literal["text", "scores", "both"]
 
-FOLDS = 5
 INVERSE_PENALTY = 5.0
 """C of the logistic regression; every block of features has rows of unit length."""
 
@@ -134,31 +133,6 @@ def _bound(score_N: FloatArray, layout: Layout) -> Estimate:
     return Estimate(max(mean, 0.0), low, None, low == 0.0, mean, 0.0, error)
 
 
-# Folds
-
-
-def folds(layout: Layout, seed: int, *, by_prompt: bool) -> IntArray:
-    """The fold 0..FOLDS-1 [N] of each sample: drawn within prompt and side, or the same for a whole prompt.
-
-    Both sides of a prompt are dealt out from the same fold on, so that a training set holds about as much of
-    either side of each prompt: else a prompt's topic would point to the side that the held-out fold lacks.
-    """
-    place_N, rank_N = _places(layout, seed)
-    return (place_N if by_prompt else place_N + rank_N) % FOLDS
-
-
-def _places(layout: Layout, seed: int) -> tuple[IntArray, IntArray]:
-    """The place of each sample's prompt in a random order of prompts, and its own within prompt and side."""
-    generator = np.random.default_rng(seed)
-    place_N = generator.permutation(layout.prompts)[layout.prompt_N]
-    key_N = layout.prompt_N * 2 + layout.side_N
-    order = np.lexsort((generator.permutation(layout.samples), key_N))
-    start_N = np.searchsorted(key_N[order], key_N[order])
-    rank_N = np.empty(layout.samples, dtype=np.int64)
-    rank_N[order] = np.arange(layout.samples) - start_N
-    return place_N, rank_N
-
-
 # Features
 
 
@@ -203,7 +177,7 @@ def _by_kind(text: sparse.csr_matrix, scores: sparse.csr_matrix | None) -> dict[
 
 def _learned(texts: Sequence[str], layout: Layout, seed: int) -> IntArray:
     """The rows to learn from, within both limits: one a prompt and side in turn, prompts in random order."""
-    place_N, rank_N = _places(layout, seed)
+    place_N, rank_N = places(layout, seed)
     order = np.lexsort((layout.side_N, place_N, rank_N))[:TRAINING_SAMPLES]
     read = np.cumsum([min(len(texts[i]), CHARACTERS_READ) for i in order])
     return np.sort(order[read <= TRAINING_CHARACTERS])
@@ -232,9 +206,6 @@ def _indicators(column_N: FloatArray) -> sparse.csr_matrix:
 
 
 # Fits
-
-LEFT_OUT: tuple[tuple[int, int], ...] = tuple(combinations_with_replacement(range(FOLDS), 2))
-"""Pairs of folds left out of a fit. (k, k) predicts fold k; (j, k) calibrates it, as it saw neither j nor k."""
 
 
 @dataclass(frozen=True, eq=False)
