@@ -1,7 +1,10 @@
-"""The checkpoints of a run as models to run: adapters on one base, or whole models loaded one at a time."""
+"""The checkpoints of a run as models to run: adapters on one base, or whole models loaded one at a time.
+
+What needs the words and shapes of the model alone (prompts to token ids and back, end tokens) takes its outline.
+"""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +13,8 @@ from runs.adapters import attach
 from runs.backend import require_backend
 from runs.directory import Run
 from runs.files import shown
-from runs.models import LanguageModel, load_model
+from runs.loading import loading, quiet
+from runs.models import LanguageModel, as_language_model, load_model, model_folder
 
 # Interface
 
@@ -59,22 +63,48 @@ def open_checkpoints(run: Run, device: str | None = None) -> Checkpoints:
 
     Raises InputError: no backend, a run that was imported and has no model, a model or adapter that does not load.
     """
-    require_backend()
-    manifest = run.manifest
-    if manifest.model is None:
-        raise InputError(
-            f"{shown(run.path)} was imported: it names no model to sample from or to score with; "
-            "begin a run with `orderparam finetune` or `orderparam adopt`"
-        )
-    if manifest.models is not None:
-        return WholeModels(
-            [manifest.model if one is None else str(run.path / one) for one in manifest.models], device
-        )
-    return attach(load_model(manifest.model, device=device), adapter_folders(run))
+    specs_K = _model_specs(run)
+    if run.manifest.models is not None:
+        return WholeModels(specs_K, device)
+    return attach(load_model(specs_K[0], device=device), adapter_folders(run))
+
+
+def outline_of(run: Run) -> LanguageModel:
+    """Tokenizer, end tokens and shapes of the run's model; its weights stay on the meta device.
+
+    Raises InputError as `open_checkpoints`.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    spec = _model_specs(run)[0]
+    folder = model_folder(spec)
+    tokenizer_folder = model_folder(run.manifest.tokenizer or spec)
+    with loading(spec), quiet():
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+        with suppress(OSError):  # few settings of generation are more than the model's own, so they may lack
+            model.generation_config = GenerationConfig.from_pretrained(folder)
+    return as_language_model(model, tokenizer, spec, folder)
 
 
 def adapter_folders(run: Run) -> list[Path | None]:
     """The adapter's folder of each checkpoint [K], None for the base itself."""
-    manifest = run.manifest
-    adapters = manifest.adapters if manifest.adapters is not None else [None] * len(manifest.control.values)
+    adapters = run.manifest.adapters or [None] * len(run.manifest.control.values)
     return [None if one is None else run.path / one for one in adapters]
+
+
+def _model_specs(run: Run) -> list[str]:
+    """What each checkpoint's model is loaded by [K], adapters aside."""
+    require_backend()
+    manifest = run.manifest
+    models = manifest.models or [None] * len(manifest.control.values)
+    specs = [manifest.model if one is None else str(run.path / one) for one in models]
+    known = [spec for spec in specs if spec is not None]
+    if len(known) < len(specs):
+        raise InputError(
+            f"{shown(run.path)} names no model to sample from or to score with, as runs made from files do not; "
+            "begin one with `orderparam finetune` or `orderparam adopt`"
+        )
+    return known

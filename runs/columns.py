@@ -26,7 +26,7 @@ Batches = Iterable[pa.Table | pa.RecordBatch]
 _GROUP_BYTES = 64 << 20
 """A row group is also ended here, so that long responses do not make it huge."""
 
-_WITHOUT_SPLIT = pa.schema([field for field in SAMPLES_SCHEMA if field.name != "split"])
+WITHOUT_SPLIT = pa.schema([field for field in SAMPLES_SCHEMA if field.name != "split"])
 _SPLIT_POSITION = SAMPLES_SCHEMA.get_field_index("split")
 
 
@@ -81,9 +81,9 @@ def _spill(
         file = open(path, "xb")  # noqa: SIM115 (closed below; what `batches` raises is not an error of this file)
     try:
         with explained(path, "write"):
-            writer = pa.ipc.new_file(file, _WITHOUT_SPLIT)
+            writer = pa.ipc.new_file(file, WITHOUT_SPLIT)
         for rows in batches:
-            table = conform(rows, _WITHOUT_SPLIT)
+            table = conform(rows, WITHOUT_SPLIT)
             prompt_parts.append(_indices(table["prompt_id"], known))
             checkpoint_parts.append(_within(table["checkpoint"], checkpoints))
             sample_ids += table["sample_id"].to_pylist()

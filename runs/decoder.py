@@ -38,6 +38,13 @@ class PromptCache:
             rows_of(self.cache, index_R, first_layer), self.mask_PC[index_R], self.length_P[index_R]
         )
 
+    def extended(self, tokens: int) -> "PromptCache":
+        """The same after so many tokens more of each row, which the layers themselves put into the cache."""
+        import torch
+
+        mask_PC = torch.nn.functional.pad(self.mask_PC, (0, tokens), value=1)
+        return PromptCache(self.cache, mask_PC, self.length_P + tokens)
+
 
 def rows_of(cache: "Cache", index_R: "torch.Tensor", first_layer: int = 0) -> "Cache":
     """A cache of these rows, of which the given one notices nothing."""
@@ -111,7 +118,7 @@ class Decoder:
         import torch
 
         offsets_T = torch.arange(ids_RT.shape[1], device=ids_RT.device)
-        mask_RC = torch.cat([prompts.mask_PC, torch.ones_like(ids_RT)], dim=1)
+        mask_RC = prompts.extended(ids_RT.shape[1]).mask_PC
         return self.states(ids_RT, prompts.length_P[:, None] + offsets_T, mask_RC, prompts.cache)
 
     def prefill(self, prompts: Sequence[Sequence[int]], pad_id: int) -> PromptCache:

@@ -47,6 +47,7 @@ LOGLIK_FILE = "loglik.npy"
 MEASURES_FOLDER = "measures"
 SAMPLES_STAGE = "samples"
 DISCOVERIES_FOLDER = "discoveries"
+PARTS_FOLDER = "parts"
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
@@ -304,6 +305,11 @@ class Run:
                 "dashes or underscores, and not begin with a dot or a dash"
             )
         return self._folder(f"{DISCOVERIES_FOLDER}/{name}")
+
+    def parts_folder(self) -> Path:
+        """Where a stage keeps finished parts until they are joined; made where it lacks."""
+        self._require_lock()
+        return self._folder(PARTS_FOLDER)
 
     # Scores of measures in code
 

@@ -219,6 +219,8 @@ def checked_likelihoods(
     temperature: float,
     prompts: Sequence[Sequence[int]],
     responses: Sequence[Sequence[int]],
+    *,
+    share_trunk: bool = True,
     batch_tokens: int | None = None,
 ) -> tuple[Likelihoods, list[str]]:
     """The fastest way that agrees with plain passes on these sequences (cut short), and why no faster one does.
@@ -226,7 +228,7 @@ def checked_likelihoods(
     responses: one a prompt. Checked under the first and the last checkpoint. Raises InputError where not even
     batches without any sharing agree.
     """
-    trunk = checkpoints.first_layer if len(checkpoints) > 1 else 0
+    trunk = checkpoints.first_layer if share_trunk and len(checkpoints) > 1 else 0
     ways = [
         *([Way(trunk, prompts=True, head=True)] if trunk else []),
         Way(0, prompts=True, head=True),

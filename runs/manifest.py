@@ -85,6 +85,17 @@ class Sampling(_Record):
     engine: str | None = None
 
 
+class Scoring(_Record):
+    """How the likelihoods came to be. precision: of the layers, as torch names it; logits and their log-sum-exp are
+    float32 at least. band: farthest checkpoint, counted from a sample's own, that it was scored under; None: all."""
+
+    engine: str
+    precision: str
+    device: str
+    temperature: FiniteFloat
+    band: Annotated[int, Field(ge=0)] | None = None
+
+
 class Stage(_Record):
     """One thing that is done, by which version."""
 
@@ -146,6 +157,7 @@ class RunManifest(_Record):
     models: list[RelativePath | None] | None = None
     tokenizer: str | None = None
     sampling: Sampling = Sampling()
+    scoring: Scoring | None = None
     prompts: Count
     samples: Count
     prompts_hash: Sha256

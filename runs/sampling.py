@@ -1,0 +1,247 @@
+"""Drawing the samples of a run: K checkpoints x prompts x draws, in parts that outlive a kill.
+
+Source: Method, section 1: outputs are sampled at the full distribution, whose temperature is part of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from probes.errors import InputError
+from probes.progress import Progress
+from runs.checkpoints import adapter_folders, open_checkpoints, outline_of
+from runs.columns import WITHOUT_SPLIT
+from runs.directory import SAMPLES_STAGE, Run
+from runs.engines import Drawn, Engine, Request
+from runs.files import shown, write_table_whole
+from runs.manifest import Sampling, prompts_hash
+from runs.models import LanguageModel, Message
+from runs.parts import Parts, read_part
+from runs.schema import PROMPTS_SCHEMA
+
+_PART_TOKENS = 32_768  # of a part, which a kill may cost
+_PART_REQUESTS = (32, 1024)  # fewest and most of a part
+
+Prompt = tuple[str, str | None, str, Sequence[Message] | None]
+"""prompt_id, domain, text, and the messages where it is a chat."""
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """draws: responses a prompt and checkpoint. max_new_tokens: a response is cut there. system: a system prompt
+    for prompts that bring none. device: of the transformers engine, None for a GPU where there is one."""
+
+    draws: int = 16
+    temperature: float = 1.0
+    max_new_tokens: int = 256
+    seed: int = 0
+    engine: Literal["transformers", "vllm"] = "transformers"
+    system: str | None = None
+    device: str | None = None
+
+
+def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progress: Progress) -> None:
+    """Draws the samples of a run that has none yet, and assigns their splits; after a kill it goes on.
+
+    Raises InputError: no prompts, an id twice, a prompt too long for the model, a run without a model or with
+    other samples; whatever the engine raises; InputError and OutsideError as `files`.
+    """
+    _require_sane(settings)
+    table = prompts_table(prompts, settings.system)
+    sampling = Sampling(
+        temperature=settings.temperature,
+        max_new_tokens=settings.max_new_tokens,
+        seed=settings.seed,
+        engine=settings.engine,
+    )
+    with run.locked():
+        if run.manifest.has_done(SAMPLES_STAGE):
+            _require_same(run, sampling, prompts_hash(table))
+            progress.note("the samples are there already")
+            return
+        outline = outline_of(run)
+        prompt_ids = _token_ids(table, outline, settings.max_new_tokens)
+        sampler = _Sampler(run, table, prompt_ids, outline, settings)
+        sampler.sample(progress)
+        run.add_samples(table, sampler.tables(), sampling)
+        sampler.remove_parts()
+
+
+class _Sampler:
+    """Parts are numbered checkpoint by checkpoint; within one, a sample is prompt x draws + draw."""
+
+    def __init__(
+        self,
+        run: Run,
+        prompts: pa.Table,
+        ids_P: Sequence[tuple[int, ...]],
+        outline: LanguageModel,
+        settings: SampleSettings,
+    ) -> None:
+        self._run, self._prompts, self._ids_P = run, prompts, ids_P
+        self._outline, self._settings = outline, settings
+        self._prompt_ids: list[str] = prompts["prompt_id"].to_pylist()
+        fewest, most = _PART_REQUESTS
+        self._part_size = min(most, max(fewest, _PART_TOKENS // settings.max_new_tokens))
+        self._each = prompts.num_rows * settings.draws  # samples of a checkpoint
+        self._parts_each = -(-self._each // self._part_size)
+        self._parts = Parts(run, "samples", self._asked(), ".parquet")
+        self.part_count = len(run.manifest.control.values) * self._parts_each
+
+    def _asked(self) -> dict[str, object]:
+        manifest = self._run.manifest
+        return {
+            **asdict(self._settings),
+            "prompts": prompts_hash(self._prompts),
+            "model": manifest.model,
+            "checkpoints": [manifest.adapters, manifest.models, manifest.control.values],
+            "files": {name: record.sha256 for name, record in manifest.files.items()},
+            "part": self._part_size,
+        }
+
+    def sample(self, progress: Progress) -> None:
+        """Draws the parts that are missing."""
+        if self._parts.remove_others():
+            progress.note("samples that were begun with other settings are dropped")
+        missing = [number for number in range(self.part_count) if not self._parts.has(number)]
+        if not missing:
+            return
+        progress.stage("load the model")
+        engine = _engine(self._run, self._outline, self._settings)
+        warnings = engine.start(self._ids_P)
+        for line in warnings:
+            progress.note(line)
+        if warnings:
+            known = self._run.manifest.warnings
+            new = [line for line in warnings if line not in known]
+            self._run.record_stage("engine tried", warnings=[*known, *new])
+        progress.stage("sample", len(self._run.manifest.control.values) * self._each)
+        progress.advance(
+            sum(len(self._rows(number)) for number in range(self.part_count) if number not in missing)
+        )
+        for number in missing:
+            checkpoint, rows = number // self._parts_each, self._rows(number)
+            drawn = engine.sample(checkpoint, [self._request(checkpoint, row) for row in rows])
+            write_table_whole(self._parts.path(number), self._table(checkpoint, rows, drawn))
+            progress.advance(len(rows))
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The samples of all parts, in order."""
+        for number in range(self.part_count):
+            yield read_part(self._parts.path(number))
+
+    def remove_parts(self) -> None:
+        self._parts.remove()
+
+    def _rows(self, number: int) -> range:
+        start = number % self._parts_each * self._part_size
+        return range(start, min(start + self._part_size, self._each))
+
+    def _request(self, checkpoint: int, row: int) -> Request:
+        prompt, draw = divmod(row, self._settings.draws)
+        key = json.dumps([self._settings.seed, checkpoint, self._prompt_ids[prompt], draw])
+        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
+        return Request(self._ids_P[prompt], seed)
+
+    def _table(self, checkpoint: int, rows: Sequence[int], drawn: Sequence[Drawn]) -> pa.Table:
+        records = []
+        for row, one in zip(rows, drawn, strict=True):
+            prompt, draw = divmod(row, self._settings.draws)
+            records.append(
+                {
+                    "sample_id": f"{self._prompt_ids[prompt]}-{checkpoint}-{draw}",
+                    "prompt_id": self._prompt_ids[prompt],
+                    "checkpoint": checkpoint,
+                    "draw": draw,
+                    "response": self._outline.text(one.token_ids),
+                    "token_ids": one.token_ids,
+                    "finish_reason": one.finish_reason,
+                    "logprob": one.logprob,
+                }
+            )
+        return pa.Table.from_pylist(records, schema=WITHOUT_SPLIT)
+
+
+def _engine(run: Run, outline: LanguageModel, settings: SampleSettings) -> Engine:
+    if settings.engine == "vllm":
+        from runs.engines.vllm_engine import VllmEngine
+
+        if run.manifest.models is not None:
+            raise InputError(
+                "--engine vllm serves adapters of one model; this run has whole models: use transformers"
+            )
+        folders = adapter_folders(run)
+        return VllmEngine(outline, folders, settings.temperature, settings.max_new_tokens)
+    from runs.engines.transformers_engine import TransformersEngine
+
+    return TransformersEngine(
+        open_checkpoints(run, settings.device), settings.temperature, settings.max_new_tokens
+    )
+
+
+# Prompts
+
+
+def prompts_table(prompts: Sequence[Prompt], system: str | None) -> pa.Table:
+    """The prompts as a run keeps them, the system prompt put before those that bring none of their own.
+
+    Raises InputError for no prompts and for an id twice.
+    """
+    rows = []
+    seen: set[str] = set()
+    for prompt_id, domain, text, messages in prompts:
+        if prompt_id in seen:
+            raise InputError(f"the prompt id {shown(repr(prompt_id), 60)} stands there twice (--prompts)")
+        seen.add(prompt_id)
+        turns = list(messages) if messages else None
+        if system is not None and not (turns and turns[0]["role"] == "system"):
+            turns = [{"role": "system", "content": system}, *(turns or [{"role": "user", "content": text}])]
+        written = None if turns is None else json.dumps(turns, ensure_ascii=False)
+        rows.append({"prompt_id": prompt_id, "domain": domain, "prompt": text, "messages": written})
+    if not rows:
+        raise InputError("there are no prompts to sample from (--prompts)")
+    return pa.Table.from_pylist(rows, schema=PROMPTS_SCHEMA)
+
+
+def prompt_token_ids(prompts: pa.Table, outline: LanguageModel) -> list[tuple[int, ...]]:
+    """Token ids of each prompt of a run [P], up to where the response begins."""
+    ids = []
+    for row in prompts.to_pylist():
+        messages = None if row["messages"] is None else json.loads(row["messages"])
+        ids.append(tuple(outline.prompt_ids(row["prompt"], messages)))
+    return ids
+
+
+def _token_ids(prompts: pa.Table, outline: LanguageModel, max_new_tokens: int) -> list[tuple[int, ...]]:
+    ids_P = prompt_token_ids(prompts, outline)
+    longest = max(range(len(ids_P)), key=lambda prompt: len(ids_P[prompt]))
+    length, room = len(ids_P[longest]), outline.context_length
+    if room is not None and length + max_new_tokens > room:
+        raise InputError(
+            f"the prompt {shown(repr(prompts['prompt_id'][longest].as_py()), 60)} has {length} tokens; with "
+            f"{max_new_tokens} of the response (--max-new-tokens) that is more than the {room} the model can hold"
+        )
+    return ids_P
+
+
+# Refusals
+
+
+def _require_sane(settings: SampleSettings) -> None:
+    if not 0 < settings.temperature < float("inf"):
+        raise InputError(f"--temperature must be above 0, not {settings.temperature}: at 0 nothing is random")
+    for flag, value in (("--draws", settings.draws), ("--max-new-tokens", settings.max_new_tokens)):
+        if value < 1:
+            raise InputError(f"{flag} must be 1 or more, not {value}")
+
+
+def _require_same(run: Run, sampling: Sampling, prompts: str) -> None:
+    """Samples are drawn once: their splits are fixed, and reports were made from them."""
+    manifest = run.manifest
+    if manifest.sampling != sampling or manifest.prompts_hash != prompts:
+        what = "prompts" if manifest.sampling == sampling else "settings"
+        raise InputError(f"{shown(run.path)} holds samples already, drawn with other {what}; begin another run")
