@@ -159,6 +159,106 @@ def test_check_finds_the_run_sound_and_then_damaged(here: Here, finished: Path, 
     assert "damaged: samples.parquet" in out
 
 
+def test_named_measures_and_a_report_are_measured_on_other_data(
+    here: Here, finished: Path, report: dict[str, Any], tmp_path: Path
+) -> None:
+    write_pair(tmp_path, seed=1)
+    asked = finished / "run/discoveries/d1/report.json"
+    out, err = here("measure", asked, "before.jsonl", "after.jsonl", "--json", folder=tmp_path)
+    found = json.loads(out)
+    assert (tmp_path / "orderparam-before-after/discoveries/d1/scores.parquet").is_file()
+    assert found["measured_on"] == "all"
+    assert found["samples"] == {"before": 300, "after": 300}
+    assert [one["scale"] for one in found["parameters"]] == [one["scale"] for one in report["parameters"]]
+    assert err.splitlines()[-1] == "the report: orderparam-before-after/discoveries/d1/report.html"
+
+    out, _ = here("measure", "words,code", "orderparam-before-after", "--quiet", "--json", folder=tmp_path)
+    assert [one["id"] for one in json.loads(out)["parameters"]] == ["words", "code"]
+    assert json.loads(out)["reports_seen"] == 2
+    last, _ = here("report", "orderparam-before-after", "--json", folder=tmp_path)
+    assert last == out
+
+
+def test_settings_come_from_flags_then_variables_then_the_file(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pair(tmp_path, prompts=12, draws=5)
+    (tmp_path / "orderparam.toml").write_text("seed = 1\nmax_parameters = 1\nrounds = 1\nquiet = true\n")
+    monkeypatch.setenv("ORDERPARAM_MAX_PARAMETERS", "2")
+    monkeypatch.setenv("ORDERPARAM_ROUNDS", "2")
+    out, err = here("discover", "before.jsonl", "after.jsonl", "--rounds", 3, "--json", folder=tmp_path)
+    found = json.loads(out)
+    assert found["seed"] == 1
+    assert (found["settings"]["max_parameters"], found["settings"]["rounds"]) == (2, 3)
+    assert "reading" not in err
+
+
+def test_one_file_with_both_sides_by_a_column_or_as_two_columns(here: Here, tmp_path: Path) -> None:
+    paths = write_pair(tmp_path, prompts=10, draws=1)
+    sides = [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
+    with open(tmp_path / "long.jsonl", "w") as long:
+        for model, side in zip(("base 7b", "tuned"), sides, strict=True):
+            long.writelines(json.dumps({**row, "model": model}) + "\n" for row in side)
+    with open(tmp_path / "wide.jsonl", "w") as wide:
+        for row, other in zip(*sides, strict=True):
+            both = {"prompt": row["prompt"], "base 7b": row["response"], "tuned": other["response"]}
+            wide.write(json.dumps(both) + "\n")
+    by = ("--by", "model", "--before", "base 7b", "--after", "tuned")
+    columns = ("--before-column", "base 7b", "--after-column", "tuned")
+    for arguments in (("long.jsonl", *by), ("wide.jsonl", *columns)):
+        out, _ = here("discover", *arguments, "--dry-run", "--quiet", folder=tmp_path)
+        assert out.startswith("side: before against after, without log-likelihoods\n20 samples of 10 prompts")
+    here("discover", "wide.jsonl", *columns, "--quiet", folder=tmp_path)
+    assert (tmp_path / "orderparam-base-7b-tuned" / "run.json").is_file()
+
+
+def test_a_sweep_is_imported_and_two_groups_of_its_values_compared(here: Here, tmp_path: Path) -> None:
+    before, after = write_pair(tmp_path, prompts=10, draws=6)
+    with open(tmp_path / "sweep.jsonl", "w") as sweep:
+        for step, path in ((0, before), (10, before), (20, after), (30, after)):
+            for line in path.read_text().splitlines()[step % 20 // 10 :: 2]:
+                sweep.write(json.dumps({**json.loads(line), "step": step}) + "\n")
+    out, _ = here("import", "sweep.jsonl", "--axis", "step", "--out", "run", folder=tmp_path)
+    assert out == "run: 120 samples of 10 prompts, step 0, 10, 20, 30\n"
+    out, _ = here("discover", "run", "--before", "0,10", "--after", "20:30", "--dry-run", folder=tmp_path)
+    assert out.startswith("step: 0, 10 against 20, 30")
+    for flags, said in (((), "0, 10, 20, 30"), (("--before", "5", "--after", "20"), "'5' names no value")):
+        assert said in here("discover", "run", *flags, folder=tmp_path, code=USAGE)[1]
+    assert "is a run" in here("discover", "run", "--by", "step", folder=tmp_path, code=USAGE)[1]
+
+
+def test_explain_shows_what_would_be_read_and_writes_nothing(here: Here, tmp_path: Path) -> None:
+    write_pair(tmp_path, prompts=3, draws=2)
+    out, err = here("import", "--explain", "before.jsonl", folder=tmp_path)
+    assert err == ""
+    assert "before.jsonl: JSON Lines; 6 responses to 3 prompts, 0 missing, 0 empty" in out
+    assert "prompt from 'prompt', response from 'response'" in out
+    assert out.count("  row ") == 2
+    found = json.loads(here("import", "--explain", "before.jsonl", "--json", folder=tmp_path)[0])
+    assert (found["responses"], len(found["rows"])) == (6, 2)
+    assert {path.name for path in tmp_path.iterdir()} == {"before.jsonl", "after.jsonl"}
+
+
+def test_identical_files_are_said_first(here: Here, tmp_path: Path) -> None:
+    write_pair(tmp_path, prompts=10, draws=3)
+    out, _ = here("discover", "before.jsonl", "before.jsonl", "--quiet", folder=tmp_path)
+    assert "identical" in out[: out.index("How much changed")]
+    _, err = here("discover", "before.jsonl", "before.jsonl", "--quiet", "--json", folder=tmp_path)
+    assert err.startswith("orderparam: warning: ")
+
+
+def test_control_characters_of_answers_reach_no_terminal(here: Here, tmp_path: Path) -> None:
+    for name, answer in (("a", "\x1b[31mred\x1b[0m"), ("b", "\x9b2Jx\u202egnp")):
+        rows = [{"prompt": f"\x1b]0;{n}\x07?", "response": answer + f" {n}"} for n in range(12)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    texts = [
+        *here("import", "--explain", "a.jsonl", folder=tmp_path),
+        *here("discover", "a.jsonl", "b.jsonl", folder=tmp_path),
+    ]
+    for text in texts:
+        assert not set(text) & set("\x1b\x07\x9b\u202e")
+
+
 def stopped(folder: Path, stage: str, number: signal.Signals) -> tuple[int, str]:
     """Starts the discovery and sends it a signal when it says that `stage` begins; exit code and last line."""
     with subprocess.Popen(
