@@ -16,12 +16,10 @@ help:  ## list the targets
 
 demo: $(VENV)/.light  ## a report on two toy-world files, or on BEFORE=file AFTER=file
 ifneq ($(and $(BEFORE),$(AFTER)),)
-	$(BIN)/orderparam discover '$(BEFORE)' '$(AFTER)' --out $(DEMO)/yours --name demo
-	@echo "the report: $(CURDIR)/$(DEMO)/yours/discoveries/demo/report.html"
+	$(BIN)/orderparam discover '$(BEFORE)' '$(AFTER)'
 else
-	$(BIN)/python -c "from pathlib import Path; from probes.toy_world import write_pair; write_pair(Path('$(DEMO)'))"
-	$(BIN)/orderparam discover $(DEMO)/before.jsonl $(DEMO)/after.jsonl --out $(DEMO)/toy --name demo
-	@echo "the report: $(CURDIR)/$(DEMO)/toy/discoveries/demo/report.html"
+	$(BIN)/python -c "from pathlib import Path; from probes.toy_world import write_pair; write_pair(Path('$(DEMO)'), draws=40)"
+	$(BIN)/orderparam discover $(DEMO)/before.jsonl $(DEMO)/after.jsonl --out $(DEMO)/run
 endif
 
 test: $(VENV)/.test  ## the whole test suite on two processes

@@ -22,13 +22,20 @@ def shown_on_stderr(quiet: bool) -> Iterator[Progress]:
         yield Silent()
     elif sys.stderr.isatty():
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
+
+        class Counts(MofNCompleteColumn):
+            """How many of how many; nothing where that is unknown."""
+
+            def render(self, task: Task) -> Text:
+                return Text() if task.total is None else super().render(task)
 
         columns = (
             TextColumn("{task.description:<28}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
+            Counts(),
             TimeRemainingColumn(compact=True),
         )
         with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
