@@ -19,7 +19,7 @@ ifneq ($(and $(BEFORE),$(AFTER)),)
 	$(BIN)/orderparam discover '$(BEFORE)' '$(AFTER)'
 else
 	$(BIN)/python -c "from pathlib import Path; from probes.toy_world import write_pair; write_pair(Path('$(DEMO)'), draws=40)"
-	$(BIN)/orderparam discover $(DEMO)/before.jsonl $(DEMO)/after.jsonl --out $(DEMO)/run
+	$(BIN)/orderparam discover $(DEMO)/before.jsonl $(DEMO)/after.jsonl --out $(DEMO)/toy-world
 endif
 
 test: $(VENV)/.test  ## the whole test suite on two processes
