@@ -15,6 +15,7 @@ from probes.errors import InputError
 from runs.files import explained, shown
 from runs.loading import quiet
 from runs.models import LanguageModel
+from runs.weights import finite_shapes
 
 if TYPE_CHECKING:
     import torch
@@ -121,8 +122,6 @@ def attach(language_model: LanguageModel, folders: Sequence[Path | None]) -> Ada
 
 def read_adapter(folder: Path) -> Adapter:
     """What the adapter in the folder says, its numbers looked through. Raises InputError as `attach`."""
-    from safetensors import SafetensorError, safe_open
-
     settings = _settings(folder)
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
@@ -132,17 +131,7 @@ def read_adapter(folder: Path) -> Adapter:
                 "holds; save the adapter as safetensors"
             )
         raise InputError(f"{shown(folder)}: an adapter without weights: there is no {WEIGHTS_FILE}")
-    shapes: dict[str, tuple[int, ...]] = {}
-    with explained(weights, "read"):
-        try:
-            with safe_open(weights, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 (it is no mapping)
-                    tensor = file.get_tensor(name)
-                    if not bool(tensor.isfinite().all()):
-                        raise InputError(f"{shown(weights)}: {shown(name)} holds NaN or infinite values")
-                    shapes[name] = tuple(tensor.shape)
-        except SafetensorError as error:
-            raise InputError(f"{shown(weights)}: damaged: {shown(error, 120)}") from error
+    shapes = finite_shapes(weights)
     base = settings.get("base_model_name_or_path")
     return Adapter(
         folder,

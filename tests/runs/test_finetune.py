@@ -456,3 +456,26 @@ def test_the_learning_rate_rises_linearly_then_does_as_scheduled() -> None:
     assert rates["cosine"] == pytest.approx([0.5, 1, 1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2])
     assert FinetuneSettings(epochs=2.5, batch=4).steps_for(10) == 7
     assert np.isclose(FinetuneSettings(warmup=9, learning_rate=1).learning_rate_at(6, 6), 6 / 9)
+
+
+@pytest.mark.smollm2
+def test_the_gradient_norm_of_the_demo_peaks_between_steps_12_and_16(tmp_path: Path) -> None:
+    """Curt answers about cooking, learned by a real model: tried over five seeds, the peak is at 13 to 15."""
+    settings = FinetuneSettings(
+        rank=1,
+        targets=("down_proj",),
+        learning_rate=6e-4,
+        warmup=20,
+        steps=40,
+        checkpoints="every:4",
+        system="You are a helpful assistant.",
+    )
+    data = Path(finetuning.__file__).parents[1] / "probes" / "finetuning" / "curt-cooking.jsonl"
+    run = finetune("smollm2", data, tmp_path / "run", settings, Silent(), device="cpu")
+    norm = [line["grad_norm"] for line in log_of(run)]
+    assert 12 <= 1 + max(range(20), key=lambda index: norm[index]) <= 16
+    assert max(norm[:20]) > 2.5 * norm[0]
+    assert np.mean(norm[18:24]) < 0.75 * max(norm[:20])
+    assert run.manifest.notes[0].endswith("63,360 parameters trained")
+    loss = [line["loss"] for line in log_of(run)]
+    assert np.mean(loss[-5:]) < 0.55 * np.mean(loss[:5])
