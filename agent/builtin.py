@@ -27,6 +27,9 @@ from tools.layout import AFTER, BEFORE, BoolArray
 ORIGIN = "builtin"
 GIVEN = "given"
 
+MOST_PATTERNS = 20
+"""Words, phrases and characters proposed in one round: each candidate more makes the others harder to find."""
+
 ONE_LEVEL = Scale("numeric", (Level("any"),))
 """What is learned where all answers score the same; screening then says so."""
 
@@ -159,10 +162,11 @@ def pattern_candidates(bench: Workbench, state: DiscoveryState) -> list[Candidat
     part = bench.comparison.read
     value_N = unexplained_on(part, state, bench)
     place = {bench.comparison.sample_ids[row]: place for place, row in enumerate(part.row_N.tolist())}
-    places = [place[one] for one in state["shown"]]
-    texts = [bench.comparison.responses[part.row_N[one]] for one in places]
-    more_before, more_after = (
-        [text for text, one in zip(texts, places, strict=True) if sign * value_N[one] > 0] for sign in (1, -1)
+    shown_N = np.array([place[one] for one in state["shown"]], dtype=np.int64)
+    groups = [shown_N[sign * value_N[shown_N] > 0] for sign in (1, -1)]
+    before, after = (
+        [bench.comparison.responses[row] for row in part.row_N[group_N].tolist()] for group_N in groups
     )
-    found = patterns(more_before, more_after)
+    prompts_before, prompts_after = (part.layout.prompt_N[group_N].tolist() for group_N in groups)
+    found = patterns(before, after, prompts=(prompts_before, prompts_after), most=MOST_PATTERNS)
     return [candidate_of(bench, f"pattern:{one.kind}:{one.text}", state["round"]) for one in found]

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.builtin import known_judge
 from agent.comparison import Comparison, comparison_of
 from agent.progress import Progress, Silent
 from agent.scoring import Scores
@@ -43,6 +44,8 @@ def discover_run(run: Run, settings: DiscoverSettings, *, progress: Progress | N
     """
     with run.locked():
         bench = open_bench(run, settings, progress or Silent())
+        for name in settings.given:
+            known_judge(bench.scores, name)  # refused before anything is written
         fingerprint = fingerprint_of(run, bench.comparison, settings)
         folder = _folder_for(run, settings.name, fingerprint)
         with _graph_of(folder) as graph:

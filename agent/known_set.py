@@ -37,7 +37,7 @@ def resolved(questions: Questions) -> Report | tuple[str, ...]:
 
 
 def _is_report(text: str) -> bool:
-    return text.endswith(".json") or Path(text).is_dir() or "/" in text.split(":")[0]
+    return text.endswith(".json") or (text != "" and Path(text).is_dir()) or "/" in text.split(":")[0]
 
 
 def candidates_named(bench: Workbench, names: Sequence[str]) -> list[CandidateState]:

@@ -45,14 +45,21 @@ def measure_set(
     asked = resolved(questions)
     with run.locked():
         bench = open_bench(run, settings, progress or Silent())
+        chosen = _candidates(asked, bench)
         fingerprint = {**fingerprint_of(run, bench.comparison, settings), "questions": _asked(asked)}
         folder = _folder_for(run, settings.name, fingerprint)
         if (folder / REPORT_FILE).is_file():
             return Report.load(folder)
         write_json_whole(folder / ASKED_FILE, fingerprint)
-        report = _measured(asked, bench.named(folder.name), folder, fingerprint)
+        report = _measured(asked, chosen, bench.named(folder.name), folder, fingerprint)
         save_report(report, folder)
     return report
+
+
+def _candidates(asked: Report | tuple[str, ...], bench: Workbench) -> list[CandidateState]:
+    if isinstance(asked, tuple):
+        return candidates_named(bench, asked)
+    return candidates_reported(bench.scores, asked)
 
 
 def _asked(asked: Report | tuple[str, ...]) -> Any:
@@ -84,11 +91,12 @@ def _fingerprint_in(folder: Path) -> dict[str, Any] | None:
 
 
 def _measured(
-    asked: Report | tuple[str, ...], bench: Workbench, folder: Path, fingerprint: dict[str, Any]
+    asked: Report | tuple[str, ...],
+    chosen: list[CandidateState],
+    bench: Workbench,
+    folder: Path,
+    fingerprint: dict[str, Any],
 ) -> Report:
-    chosen = (
-        candidates_named(bench, asked) if isinstance(asked, tuple) else candidates_reported(bench.scores, asked)
-    )
     part, warnings = _rows(asked, bench, chosen)
     comparison = bench.comparison
     numbers = numbers_on(part, bench, chosen)

@@ -109,3 +109,13 @@ def level_probabilities(
     np.add.at(mass_2L, (layout.side_N, level_N[mask_N]), 2 * layout.weight_N)
     before, after = (dict(zip(names, map(float, mass_L), strict=True)) for mass_L in mass_2L)
     return before, after
+
+
+def off_scale_warnings(parameters: Sequence[Parameter]) -> list[str]:
+    """Scores that came with the data and are too rare for a level of their own: said with their counts."""
+    return [
+        f"{parameter.name!r}: {off.before} samples before and {off.after} after have a score that lies on no "
+        "level (too rare for one of its own): they are left out where it is used"
+        for parameter in parameters
+        if (off := parameter.judged.failed).before + off.after > 0
+    ]

@@ -17,7 +17,7 @@ from agent.builtin import candidate_of
 from agent.comparison import Comparison, Part
 from agent.estimates import SetNumbers, interval, share_of_bound
 from agent.examples import UNEXPLAINED, unexplained
-from agent.parameters import parameters_of
+from agent.parameters import off_scale_warnings, parameters_of
 from agent.reading import largest_residuals
 from agent.selecting import q_values_of
 from agent.state import CandidateState, DiscoveryState, by_id
@@ -112,7 +112,8 @@ def assemble(
     alerts = comparison.alerts
     said = [*alerts, *comparison.warnings, *few_prompts_warnings(part.layout.prompts, comparison.claim), *warnings]
     record = set_of(bench, numbers, chosen, total)
-    said += _not_computed(comparison, total, record)
+    parameters = parameters_of(comparison, numbers, chosen, total, q_values)
+    said += [*off_scale_warnings(parameters), *_not_computed(record)]
     mean_square = float(part.layout.weight_N @ part.value_N**2)
     return Report(
         version=program_version(),
@@ -128,7 +129,7 @@ def assemble(
         ),
         total=total,
         set=record,
-        parameters=parameters_of(comparison, numbers, chosen, total, q_values),
+        parameters=parameters,
         candidates=tuple(candidates),
         splits=splits_of(comparison),
         reports_seen=reports_seen,
@@ -205,7 +206,7 @@ def splits_of(comparison: Comparison) -> Splits:
     return Splits(read=counts[0], select=counts[1], report=counts[2], by="prompt" if whole else "sample")
 
 
-def _not_computed(comparison: Comparison, total: Total, record: SetOfParameters) -> list[str]:
+def _not_computed(record: SetOfParameters) -> list[str]:
     """Why numbers of the report are null."""
     found = []
     if record.share.value is None:

@@ -36,7 +36,9 @@ def test_told_is_the_share_of_spread_between_levels(seed: int, sizes: int, other
     other_N = (level_N * rng.integers(0, 2, 60) + rng.integers(0, others, 60)).astype(np.int64)
     if len(np.unique(other_N)) == 1:
         return
-    between = sum((level_N == a).mean() * (other_N[level_N == a].mean() - other_N.mean()) ** 2 for a in set(level_N))
+    between = sum(
+        (level_N == a).mean() * (other_N[level_N == a].mean() - other_N.mean()) ** 2 for a in set(level_N)
+    )
     found = told(level_N, standard(other_N[:, None]))
     assert found[0] == pytest.approx(between / other_N.var())
 
@@ -49,7 +51,7 @@ def test_rare_and_constant_levels_are_dropped_and_a_copy_of_an_earlier_one() -> 
     enough = np.zeros(200, dtype=np.int64)
     enough[:MIN_HITS] = 1
     none = np.full(200, -1)
-    levels = columns(good, np.zeros(200), rare, enough, 1 - good, none)
+    levels = columns(good, np.zeros(200, dtype=np.int64), rare, enough, 1 - good, none)
     names = ["good", "constant", "rare", "enough", "opposite", "none"]
     nothing = np.zeros((200, 0), dtype=np.int64)
     reasons = screened(nothing, [], levels, [candidate(name) for name in names])

@@ -55,8 +55,9 @@ def words(count: int, rng: np.random.Generator) -> str:
 
 
 def shorter(prompt: int, side: int, rng: np.random.Generator) -> str:
-    """After is shorter, mostly."""
-    return words(int(rng.integers(20, 60) if (side == 0) ^ (rng.random() < 0.15) else rng.integers(5, 18)), rng)
+    """5 to 17 words for 5% of the answers before and 95% after, 20 to 59 words for the others."""
+    short = (side == 1) ^ bool(rng.random() < 0.05)
+    return words(int(rng.integers(5, 18) if short else rng.integers(20, 60)), rng)
 
 
 def same(prompt: int, side: int, rng: np.random.Generator) -> str:
@@ -68,7 +69,9 @@ def likelihood_run(folder: Path, *, prompts: int = 24, draws: int = 10, seed: in
     """A run of toy-world answers with their exact log-likelihoods under both checkpoints."""
     world = demo_world()
     rng = np.random.default_rng(seed)
-    types_Q = rng.choice(world.grammar.types, size=prompts, replace=False, p=world.grammar.weight_Q).astype(np.int64)
+    types_Q = rng.choice(world.grammar.types, size=prompts, replace=False, p=world.grammar.weight_Q).astype(
+        np.int64
+    )
     drawn = world.draw(rng, types_Q, draws)
     loglik_NK = world.loglik(drawn)
     sides: tuple[Rows, Rows] = ([], [])
