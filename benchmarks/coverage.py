@@ -1,8 +1,8 @@
 """Do the estimates, intervals and tests keep what Method, section 5, promises? A study on worlds of known truth.
 
-    python -m benchmarks.coverage                    the whole study, about an hour on two cores
+    python -m benchmarks.coverage                    the whole study, about 70 minutes on two cores
     python -m benchmarks.coverage --part intervals   one part of it
-    python -m benchmarks.coverage --quick            a small version of every part, about two minutes
+    python -m benchmarks.coverage --quick            a small version of every part, about three minutes
 
 A killed study goes on where it was when the same command is run again. Results go to benchmarks/results.
 """
