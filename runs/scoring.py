@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from probes.errors import InputError
 from probes.progress import Progress
 from probes.scale import IntArray
-from runs.backend import default_device, default_dtype
+from runs.backend import default_device, default_dtype, require_backend
 from runs.checkpoints import open_checkpoints, outline_of
-from runs.directory import LOGLIK_FILE, SAMPLES_FILE, Run
+from runs.directory import LOGLIK_FILE, SAMPLES_FILE, SAMPLES_STAGE, Run
 from runs.files import explained, shown, table_writer, whole_file, write_array_whole, write_table_whole
 from runs.likelihood import BATCH_TOKENS, Likelihoods, Response, TokenArray, checked_likelihoods
 from runs.manifest import Scoring
@@ -114,8 +114,11 @@ def score_tokens(
 
 
 def _scoring(run: Run, device: str | None, band: int | None) -> Scoring:
+    require_backend()
     import torch
 
+    if not run.manifest.has_done(SAMPLES_STAGE):
+        raise InputError(f"{shown(run.path)} holds no samples yet; `orderparam sample` draws them")
     temperature = run.manifest.sampling.temperature
     if temperature is None:
         raise InputError(
