@@ -62,7 +62,7 @@ _QUESTIONS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grammar:
     """The numbers of a grammar for Q prompt types, H = 2 modes, and slots of L levels.
 

@@ -47,5 +47,5 @@ def test_memory_of_children_is_seen_and_stages_are_timed() -> None:
     )
     found = speed.measured([sys.executable, "-c", parent])
     assert held < found.proportional <= found.resident < 2 * held
-    assert list(found.stages) == ["start", "one", "two"]
+    assert list(found.stages)[-2:] == ["one", "two"]
     assert 0.3 <= found.stages["one"] < found.stages["two"] < found.seconds
