@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from probes.errors import InputError
+from runs.training_settings import FinetuneSettings
 
 TOML_NAME = "orderparam.toml"
 ENVIRON_PREFIX = "ORDERPARAM_"
@@ -120,9 +121,9 @@ class OutputSettings(_Settings):
     """No progress and no notes on stderr; warnings and the report remain."""
 
 
-KINDS: tuple[type[_Settings], ...] = (DiscoverSettings, ReadSettings, OutputSettings)
-KEYS: tuple[str, ...] = tuple(key for kind in KINDS for key in kind.model_fields)
-_Kind = TypeVar("_Kind", bound=_Settings)
+KINDS: tuple[type[BaseModel], ...] = (DiscoverSettings, ReadSettings, OutputSettings, FinetuneSettings)
+KEYS: tuple[str, ...] = tuple(dict.fromkeys(key for kind in KINDS for key in kind.model_fields))
+_Kind = TypeVar("_Kind", bound=BaseModel)
 
 
 def load(

@@ -30,6 +30,7 @@ STAGE = "adopt"
 
 _NAMED = re.compile(r"checkpoint-([0-9]{1,12})")
 _STATE_FILE = "trainer_state.json"
+_SEED = 0  # of the splits of the samples to come
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,7 @@ class _Found:
     files_K: tuple[tuple[str, ...], ...]
 
 
-def adopt(
-    folder: Path, out: Path, progress: Progress, *, base: str | None = None, name: str | None = None, seed: int = 0
-) -> Run:
+def adopt(folder: Path, out: Path, progress: Progress, *, base: str | None = None, name: str | None = None) -> Run:
     """Makes a run at `out` of the checkpoints in a Trainer's folder; what was begun is gone on with.
 
     base: the model they started from, as `load_model` takes it, where the checkpoints name none that is here.
@@ -58,7 +57,7 @@ def adopt(
     model = found.base
     if not found.whole or model is not None:
         model = _resolved(model, folder)
-    fingerprint = _fingerprint(found, model, seed, progress)
+    fingerprint = _fingerprint(found, model, progress)
     run = _opened(out, fingerprint)
     if run is not None and run.manifest.has_done(STAGE):
         return run
@@ -71,7 +70,7 @@ def adopt(
     run = run or Run.begin(
         out,
         control=Control(name="step", unit="optimizer steps", values=list(steps)),
-        seed=seed,
+        seed=_SEED,
         name=name or out.resolve().name,
         model=model or str(folder.resolve()),
         adapters=None if found.whole else inside,
@@ -190,13 +189,13 @@ def _require_sound(found: _Found, model: str | None, progress: Progress) -> None
         progress.advance()
 
 
-def _fingerprint(found: _Found, model: str | None, seed: int, progress: Progress) -> InputRecord:
+def _fingerprint(found: _Found, model: str | None, progress: Progress) -> InputRecord:
     progress.stage("take checksums", len(found.folders))
     records: dict[str, FileRecord] = {}
     for folder, files in zip(found.folders, found.files_K, strict=True):
         records.update({f"{folder.name}/{file}": file_record(folder / file) for file in files})
         progress.advance()
-    return InputRecord(files=records, options={"model": model, "seed": seed})
+    return InputRecord(files=records, options={"model": model})
 
 
 def _opened(out: Path, fingerprint: InputRecord) -> Run | None:

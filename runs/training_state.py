@@ -57,6 +57,15 @@ class TrainingLog:
             self._file.close()
 
 
+def gradient_norm_peak(folder: Path) -> int | None:
+    """The step with the largest gradient norm in the log of a run, None where the log has none."""
+    path = folder / LOG_FILE
+    with explained(path, "read"):
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    norms = {one["step"]: one["grad_norm"] for line in lines if (one := json.loads(line))["grad_norm"] is not None}
+    return max(norms, key=lambda step: norms[step]) if norms else None
+
+
 def recover_log(path: Path, upto: int) -> bool:
     """Cuts the log after step `upto`, and says whether it holds all steps to there; else it is emptied."""
     with explained(path, "read"):

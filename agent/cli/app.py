@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import check, discover, importing, measure, probes, report
+from agent.cli import adopt, check, discover, finetune, importing, measure, probes, report
 from agent.cli.ending import to_stdout
 from agent.cli.options import examples
 
@@ -47,6 +47,8 @@ def orderparam(
 
 
 app.command("import", epilog=importing.HELP_END)(importing.import_files)
+app.command("finetune", epilog=finetune.HELP_END)(finetune.finetune)
+app.command("adopt", epilog=adopt.HELP_END)(adopt.adopt)
 app.command("discover", epilog=discover.HELP_END)(discover.discover)
 app.command("measure", epilog=measure.HELP_END)(measure.measure)
 app.command("report", epilog=report.HELP_END)(report.report)

@@ -12,7 +12,7 @@ import pytest
 from agent.cli.app import app
 from agent.cli.ending import USAGE, ending_of
 
-COMMANDS = ("import", "discover", "measure", "report", "check", "probes")
+COMMANDS = ("import", "finetune", "adopt", "discover", "measure", "report", "check", "probes")
 
 Run = Callable[..., tuple[int, str, str]]
 
