@@ -28,8 +28,8 @@ INVERSE_PENALTY = 5.0
 """C of the logistic regression; every block of features has rows of unit length."""
 
 SCORE_LEVELS = 10
-TRAINING_SAMPLES = 10_000
-TRAINING_CHARACTERS = 5_000_000
+TRAINING_SAMPLES = 15_000
+TRAINING_CHARACTERS = 7_500_000
 """What is learned from at most; all samples are scored. Whatever was learned from, the bound stays a bound."""
 
 PIECE = 5_000
