@@ -96,8 +96,8 @@ def discover(
             with source.tried(progress) as run:
                 show_plan(run, settings)
             return
-        run = source.opened(progress)
-        report = discover_run(run, settings, progress=progress)
+        with source.opened(progress) as run:
+            report = discover_run(run, settings, progress=progress)
     folder = run.path / DISCOVERIES_FOLDER / report.name
     show_report(report, folder, as_json=as_json, quiet=output.quiet)
     require_below(report, output.fail_above)

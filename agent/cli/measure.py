@@ -62,8 +62,7 @@ def measure(
     source = named.given(sources, context.params)
     asked = resolved(questions)
     named.require_measures(asked if isinstance(asked, tuple) else (), source.settings.measure_files)
-    with shown_on_stderr(output.quiet) as progress:
-        run = source.opened(progress)
+    with shown_on_stderr(output.quiet) as progress, source.opened(progress) as run:
         report = measure_set(asked, run, source.settings, progress=progress)
     folder = run.path / DISCOVERIES_FOLDER / report.name
     show_report(report, folder, as_json=as_json, quiet=output.quiet)

@@ -1,6 +1,8 @@
 """From what a person names, a run or files, to an open run; and what the import has to say on the way."""
 
+import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,26 +31,44 @@ class Given:
     options: "ImportOptions | None"
     settings: DiscoverSettings
 
-    def opened(self, progress: Progress, out: Path | None = None) -> "Run":
-        """The run, made from the files where it is not there yet. Raises InputError and OutsideError."""
+    @contextmanager
+    def opened(self, progress: Progress) -> Iterator["Run"]:
+        """The run, made from the files where it is not there yet. Raises InputError and OutsideError.
+
+        Where the block finds the input wrong, a run that was made for it goes again: nothing is left in the way of
+        better input.
+        """
+        made = self.options is not None and not os.path.lexists(self.out)
+        run = self._run_at(self.out, progress)
+        try:
+            yield run
+        except InputError:
+            if made:
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise
+
+    @contextmanager
+    def tried(self, progress: Progress) -> Iterator["Run"]:
+        """The run for the length of the block, with nothing left of what was made from files."""
+        if self.options is None:
+            yield self._run_at(self.out, progress)
+            return
+        with TemporaryDirectory(prefix="orderparam-") as folder:
+            yield self._run_at(Path(folder) / "run", progress)
+
+    def _run_at(self, out: Path, progress: Progress) -> "Run":
         from runs.directory import Run
 
         if self.options is None:
-            return Run.open(self.out)
+            return Run.open(out)
         from runs.importing import import_pair
 
         progress.stage("reading the files")
         before, *after = self.sources
-        imported = import_pair(before, after[0] if after else None, out or self.out, self.options)
+        imported = import_pair(before, after[0] if after else None, out, self.options)
         for note in imported.notes:
             progress.note(note)
         return imported.run
-
-    @contextmanager
-    def tried(self, progress: Progress) -> Iterator["Run"]:
-        """The same for the length of the block, with nothing left of what was made from files."""
-        with TemporaryDirectory(prefix="orderparam-") as folder:
-            yield self.opened(progress, Path(folder) / "run")
 
 
 def given(sources: Sequence[Path], flags: Mapping[str, Any]) -> Given:

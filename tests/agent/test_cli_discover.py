@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from agent.cli.app import app
-from agent.cli.ending import GATE, INTERRUPTED, USAGE, ending_of
+from agent.cli.ending import GATE, INTERRUPTED, OUTSIDE, USAGE, ending_of
 from probes.toy_world import write_pair
+from runs.directory import Run
 
 DISCOVER = ("discover", "before.jsonl", "after.jsonl", "--out", "run")
 
@@ -225,6 +226,33 @@ def test_a_sweep_is_imported_and_two_groups_of_its_values_compared(here: Here, t
     for flags, said in (((), "0, 10, 20, 30"), (("--before", "5", "--after", "20"), "'5' names no value")):
         assert said in here("discover", "run", *flags, folder=tmp_path, code=USAGE)[1]
     assert "is a run" in here("discover", "run", "--by", "step", folder=tmp_path, code=USAGE)[1]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "arguments", "said"),
+    [
+        (2, ("discover", "before.jsonl", "after.jsonl"), "too few samples"),
+        (10, ("discover", "before.jsonl", "after.jsonl", "--before", "base"), "'base' names no value"),
+        (10, ("discover", "before.jsonl", "after.jsonl", "--given", "data:harm"), "data:harm"),
+        (10, ("measure", "data:harm", "before.jsonl", "after.jsonl"), "data:harm"),
+    ],
+)
+def test_input_that_turns_out_wrong_after_its_import_leaves_nothing(
+    here: Here, tmp_path: Path, prompts: int, arguments: tuple[str, ...], said: str
+) -> None:
+    write_pair(tmp_path, prompts=prompts, draws=2)
+    files = {path.name for path in tmp_path.iterdir()}
+    _, err = here(*arguments, "--quiet", folder=tmp_path, code=USAGE)
+    assert said in err
+    assert err.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == files
+
+
+def test_a_run_that_is_in_use_is_left_alone(here: Here, finished: Path) -> None:
+    with Run.open(finished / "run").locked():
+        _, err = here(*DISCOVER, "--quiet", folder=finished, code=OUTSIDE)
+    assert "in use by" in err
+    assert err.count("\n") == 1
 
 
 def test_explain_shows_what_would_be_read_and_writes_nothing(here: Here, tmp_path: Path) -> None:
