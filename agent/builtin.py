@@ -5,6 +5,7 @@ sides use differently. Source: Method, section 5 ("Splits").
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -74,6 +75,8 @@ def known_judge(scores: Scores, spec: str) -> str:
     """
     if not spec.startswith("data:"):
         judge = spec if ":" in spec else f"code:{spec}"
+        if judge.startswith("file:"):
+            judge = f"file:{Path(judge.removeprefix('file:')).resolve()}"
         scores.measure_of(judge)
         return judge
     name = spec.removeprefix("data:")

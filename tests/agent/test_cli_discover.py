@@ -180,6 +180,20 @@ def test_named_measures_and_a_report_are_measured_on_other_data(
     assert last == out
 
 
+def test_a_measure_of_ones_own_is_tried_and_can_be_asked_by_its_file(here: Here, tmp_path: Path) -> None:
+    write_pair(tmp_path, prompts=12, draws=5)
+    (tmp_path / "own.py").write_text(
+        'def odd_length(prompt: str, response: str) -> bool:\n    """Is its length odd?"""\n'
+        "    return len(response) % 2 > 0\n"
+    )
+    out, _ = here(*DISCOVER, "--measure-file", "own.py", "--rounds", 1, "--json", folder=tmp_path)
+    assert "odd length" in {candidate["name"] for candidate in json.loads(out)["candidates"]}
+    out, _ = here("measure", "file:own.py", "run", "--measure-file", "own.py", "--json", folder=tmp_path)
+    assert json.loads(out)["parameters"][0]["question"] == "Is its length odd?"
+    _, err = here("measure", "file:own.py", "run", "--quiet", folder=tmp_path, code=USAGE)
+    assert "--measure-file" in err
+
+
 def test_settings_come_from_flags_then_variables_then_the_file(
     here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
