@@ -11,6 +11,7 @@ from typing import Protocol
 from probes.errors import InputError
 from runs.adapters import attach
 from runs.backend import require_backend
+from runs.columns import require_unchanged
 from runs.directory import Run
 from runs.files import shown
 from runs.loading import loading, quiet
@@ -99,6 +100,7 @@ def _model_specs(run: Run) -> list[str]:
     """What each checkpoint's model is loaded by [K], adapters aside."""
     require_backend()
     manifest = run.manifest
+    _require_recorded(run)
     models = manifest.models or [None] * len(manifest.control.values)
     specs = [manifest.model if one is None else str(run.path / one) for one in models]
     known = [spec for spec in specs if spec is not None]
@@ -108,3 +110,16 @@ def _model_specs(run: Run) -> list[str]:
             "begin one with `orderparam finetune` or `orderparam adopt`"
         )
     return known
+
+
+def _require_recorded(run: Run) -> None:
+    """Raises InputError unless all checkpoints are there, and no adapter is another one than was recorded."""
+    files = run.manifest.files
+    for folder in run.manifest.adapters or run.manifest.models or ():
+        inside = [] if folder is None else [name for name in files if name.startswith(f"{folder}/")]
+        if folder is not None and not inside:
+            raise InputError(
+                f"{shown(run.path)}: its checkpoints are not all there yet; run the command that began it again"
+            )
+        for name in inside if run.manifest.adapters else []:  # whole models are too large to be read through again
+            require_unchanged(run.path / name, files[name])

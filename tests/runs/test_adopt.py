@@ -291,3 +291,18 @@ def test_a_checkpoint_itself_is_pointed_to_the_folder_above(made: Path, tmp_path
         adopted(made / "lora" / "checkpoint-3", tmp_path / "run")
     with pytest.raises(InputError, match="there is no such folder"):
         adopted(made / "nothing", tmp_path / "run")
+
+
+def test_a_run_is_not_used_before_its_checkpoints_are_there_nor_with_others(
+    made: Path, copied: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "record_stage", lambda *arguments, **named: None)
+        run = adopted(made / "lora", tmp_path / "unfinished")
+    with pytest.raises(InputError, match="its checkpoints are not all there yet; run the command that began it"):
+        open_checkpoints(run, device="cpu")
+    folder = copied("lora")
+    run = adopted(folder, tmp_path / "run")
+    tiny.save_adapter(folder / "checkpoint-6", made / "base", seed=9, targets=["down_proj"])
+    with pytest.raises(InputError, match=r"checkpoints/6/adapter_.* is damaged"):
+        open_checkpoints(run, device="cpu")
