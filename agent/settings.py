@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from probes.errors import InputError
+from runs.sampling_settings import SampleSettings, ScoreSettings
 from runs.training_settings import FinetuneSettings
 
 TOML_NAME = "orderparam.toml"
@@ -121,7 +122,14 @@ class OutputSettings(_Settings):
     """No progress and no notes on stderr; warnings and the report remain."""
 
 
-KINDS: tuple[type[BaseModel], ...] = (DiscoverSettings, ReadSettings, OutputSettings, FinetuneSettings)
+KINDS: tuple[type[BaseModel], ...] = (
+    DiscoverSettings,
+    ReadSettings,
+    OutputSettings,
+    FinetuneSettings,
+    SampleSettings,
+    ScoreSettings,
+)
 KEYS: tuple[str, ...] = tuple(dict.fromkeys(key for kind in KINDS for key in kind.model_fields))
 _Kind = TypeVar("_Kind", bound=BaseModel)
 

@@ -6,42 +6,27 @@ Source: Method, section 1: outputs are sampled at the full distribution, whose t
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TypedDict
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from probes.errors import InputError
 from probes.progress import Progress
+from probes.prompt import Prompt
 from runs.checkpoints import adapter_folders, open_checkpoints, outline_of
 from runs.columns import WITHOUT_SPLIT
 from runs.directory import SAMPLES_STAGE, Run
 from runs.engines import Drawn, Engine, Request
 from runs.files import shown, write_table_whole
 from runs.manifest import Sampling, prompts_hash
-from runs.models import LanguageModel, Message
+from runs.models import LanguageModel
 from runs.parts import Parts, read_part
+from runs.sampling_settings import SampleSettings
 from runs.schema import PROMPTS_SCHEMA
 
 _PART_TOKENS = 32_768  # of a part, which a kill may cost
-_PART_REQUESTS = (32, 1024)  # fewest and most of a part
-
-Prompt = tuple[str, str | None, str, Sequence[Message] | None]
-"""prompt_id, domain, text, and the messages where it is a chat."""
-
-
-@dataclass(frozen=True)
-class SampleSettings:
-    """draws: responses a prompt and checkpoint. max_new_tokens: a response is cut there. system: a system prompt
-    for prompts that bring none. device: of the transformers engine, None for a GPU where there is one."""
-
-    draws: int = 16
-    temperature: float = 1.0
-    max_new_tokens: int = 256
-    seed: int = 0
-    engine: Literal["transformers", "vllm"] = "transformers"
-    system: str | None = None
-    device: str | None = None
+_PART_REQUESTS = (256, 1024)  # fewest and most of a part
 
 
 def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progress: Progress) -> None:
@@ -50,7 +35,6 @@ def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progre
     Raises InputError: no prompts, an id twice, a prompt too long for the model, a run without a model or with
     other samples; whatever the engine raises; InputError and OutsideError as `files`.
     """
-    _require_sane(settings)
     table = prompts_table(prompts, settings.system)
     sampling = Sampling(
         temperature=settings.temperature,
@@ -60,7 +44,7 @@ def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progre
     )
     with run.locked():
         if run.manifest.has_done(SAMPLES_STAGE):
-            _require_same(run, sampling, prompts_hash(table))
+            _require_same(run, sampling, table, settings.draws)
             progress.note("the samples are there already")
             return
         outline = outline_of(run)
@@ -69,6 +53,28 @@ def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progre
         sampler.sample(progress)
         run.add_samples(table, sampler.tables(), sampling)
         sampler.remove_parts()
+
+
+class Summary(TypedDict):
+    """mean_tokens: of a response. cut: share of the responses that reached the length limit."""
+
+    samples: int
+    prompts: int
+    checkpoints: int
+    mean_tokens: float
+    cut: float
+
+
+def summary(run: Run) -> Summary:
+    """What was drawn, for a run that has its samples."""
+    samples = run.samples(["token_ids", "finish_reason"])
+    return Summary(
+        samples=samples.num_rows,
+        prompts=run.manifest.prompts,
+        checkpoints=len(run.manifest.control.values),
+        mean_tokens=pc.mean(pc.list_value_length(samples["token_ids"])).as_py(),
+        cut=pc.mean(pc.equal(samples["finish_reason"], "length")).as_py(),
+    )
 
 
 class _Sampler:
@@ -95,7 +101,7 @@ class _Sampler:
     def _asked(self) -> dict[str, object]:
         manifest = self._run.manifest
         return {
-            **asdict(self._settings),
+            **self._settings.model_dump(),
             "prompts": prompts_hash(self._prompts),
             "model": manifest.model,
             "checkpoints": [manifest.adapters, manifest.models, manifest.control.values],
@@ -193,15 +199,16 @@ def prompts_table(prompts: Sequence[Prompt], system: str | None) -> pa.Table:
     """
     rows = []
     seen: set[str] = set()
-    for prompt_id, domain, text, messages in prompts:
-        if prompt_id in seen:
-            raise InputError(f"the prompt id {shown(repr(prompt_id), 60)} stands there twice (--prompts)")
-        seen.add(prompt_id)
-        turns = list(messages) if messages else None
+    for prompt in prompts:
+        if prompt.id in seen:
+            raise InputError(f"the prompt id {shown(repr(prompt.id), 60)} stands there twice (--prompts)")
+        seen.add(prompt.id)
+        turns = list(prompt.messages) if prompt.messages else None
         if system is not None and not (turns and turns[0]["role"] == "system"):
-            turns = [{"role": "system", "content": system}, *(turns or [{"role": "user", "content": text}])]
-        written = None if turns is None else json.dumps(turns, ensure_ascii=False)
-        rows.append({"prompt_id": prompt_id, "domain": domain, "prompt": text, "messages": written})
+            turns = [{"role": "system", "content": system}, *(turns or [{"role": "user", "content": prompt.text}])]
+        messages = None if turns is None else json.dumps(turns, ensure_ascii=False)
+        domain = prompt.domain or None
+        rows.append({"prompt_id": prompt.id, "domain": domain, "prompt": prompt.text, "messages": messages})
     if not rows:
         raise InputError("there are no prompts to sample from (--prompts)")
     return pa.Table.from_pylist(rows, schema=PROMPTS_SCHEMA)
@@ -231,17 +238,11 @@ def _token_ids(prompts: pa.Table, outline: LanguageModel, max_new_tokens: int) -
 # Refusals
 
 
-def _require_sane(settings: SampleSettings) -> None:
-    if not 0 < settings.temperature < float("inf"):
-        raise InputError(f"--temperature must be above 0, not {settings.temperature}: at 0 nothing is random")
-    for flag, value in (("--draws", settings.draws), ("--max-new-tokens", settings.max_new_tokens)):
-        if value < 1:
-            raise InputError(f"{flag} must be 1 or more, not {value}")
-
-
-def _require_same(run: Run, sampling: Sampling, prompts: str) -> None:
+def _require_same(run: Run, sampling: Sampling, prompts: pa.Table, draws: int) -> None:
     """Samples are drawn once: their splits are fixed, and reports were made from them."""
     manifest = run.manifest
-    if manifest.sampling != sampling or manifest.prompts_hash != prompts:
-        what = "prompts" if manifest.sampling == sampling else "settings"
+    count = len(manifest.control.values) * prompts.num_rows * draws
+    same_prompts = manifest.prompts_hash == prompts_hash(prompts)
+    if not same_prompts or (manifest.sampling, manifest.samples) != (sampling, count):
+        what = "settings" if same_prompts else "prompts"
         raise InputError(f"{shown(run.path)} holds samples already, drawn with other {what}; begin another run")

@@ -24,6 +24,7 @@ from runs.likelihood import BATCH_TOKENS, Likelihoods, Response, TokenArray, che
 from runs.manifest import Scoring
 from runs.parts import Parts, read_part
 from runs.sampling import prompt_token_ids
+from runs.sampling_settings import ScoreSettings
 
 SCORE_STAGE = "score"
 TOKEN_LOGLIK_STAGE = "score tokens"
@@ -44,30 +45,20 @@ _TRIED_PROMPTS = 4
 _FAR_APART = 0.5  # nats a sample, on average, that two engines should not differ by
 
 
-@dataclass(frozen=True)
-class ScoreSettings:
-    """band: farthest checkpoint, counted from a sample's own, that it is scored under; None: all of them up to 32,
-    beyond that 8. device: None for a GPU where there is one."""
-
-    band: int | None = None
-    device: str | None = None
-
-
-def score(run: Run, settings: ScoreSettings, progress: Progress) -> None:
+def score(run: Run, settings: ScoreSettings, progress: Progress) -> Scoring:
     """Writes `loglik.npy`, float32 [samples, checkpoints] in nats, NaN outside the band; after a kill it goes on.
 
-    Raises InputError: a run without a model, without samples, or whose samples have no token ids or temperature;
-    what `checked_likelihoods` raises; InputError and OutsideError as `files`.
+    Returns how they came to be, as the manifest keeps it. Raises InputError: a run without a model, without
+    samples, or whose samples have no token ids or temperature; what `checked_likelihoods` raises; InputError and
+    OutsideError as `files`.
     """
-    if settings.band is not None and settings.band < 1:
-        raise InputError(f"--band must be 1 or more, not {settings.band}")
     with run.locked():
         count = len(run.manifest.control.values)
         band = settings.band or (count if count <= _FEW_CHECKPOINTS else _BAND)
         how = _scoring(run, settings.device, None if band >= count - 1 else band)
         if run.manifest.has_done(SCORE_STAGE) and run.manifest.scoring == how:
             progress.note("the likelihoods are there already")
-            return
+            return how
         if how.band is not None:
             progress.note(f"each sample is scored under the {band} checkpoints on either side of its own")
         samples = run.samples(["sample_id", "prompt_id", "checkpoint", "token_ids", "logprob"])
@@ -85,6 +76,7 @@ def score(run: Run, settings: ScoreSettings, progress: Progress) -> None:
                 )
         run.record_stage(SCORE_STAGE, [LOGLIK_FILE], scoring=how, warnings=warnings)
         scorer.remove_parts()
+    return how
 
 
 def score_tokens(

@@ -111,6 +111,13 @@ Name = Annotated[
     typer.Option("--name", metavar="NAME", help="Name of the discovery in the run.  [default: d1, d2, ...]"),
 ]
 
+# Where models run
+
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="cpu|cuda|cuda:N", help="Where the model runs.  [default: a GPU, if any]"),
+]
+
 # How a command ends and what it says
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")]

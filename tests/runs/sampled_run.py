@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from probes.prompt import Prompt
 from probes.scale import FloatArray
 from runs.directory import Run
 from runs.manifest import Control
@@ -15,7 +16,7 @@ from tests.runs.tiny_models import byte_tokenizer, save_adapter, save_model, wor
 
 WORDS = ("yes", "no", "why")
 END = 0  # the id of the end token
-PROMPTS = [("short", "a", "yes", None), ("long", "a", "why no why yes no", None), ("other", None, "no no", None)]
+PROMPTS = [Prompt("short", "a", "yes"), Prompt("long", "a", "why no why yes no"), Prompt("other", "", "no no")]
 
 
 def begin_run(folder: Path, *, words: bool = False, checkpoints: int = 3, scale: float = 0.1) -> Run:
@@ -35,6 +36,8 @@ def begin_run(folder: Path, *, words: bool = False, checkpoints: int = 3, scale:
     for number, name in enumerate(names):
         if name is not None:
             save_adapter(run.path / name, base, seed=number, layers=[1, 2], scale=scale)
+    with run.locked():
+        run.record_stage("finetune", sorted(run.path.glob("checkpoints/*/adapter_*")))
     return run
 
 

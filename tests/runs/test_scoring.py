@@ -23,8 +23,9 @@ from runs.engines.transformers_engine import TransformersEngine
 from runs.files import write_array_whole
 from runs.likelihood import Response, checked_likelihoods
 from runs.manifest import Control
-from runs.sampling import SampleSettings, prompt_token_ids, sample
-from runs.scoring import TOKEN_LOGLIK_FILE, ScoreSettings, score, score_tokens
+from runs.sampling import prompt_token_ids, sample
+from runs.sampling_settings import SampleSettings, ScoreSettings
+from runs.scoring import TOKEN_LOGLIK_FILE, score, score_tokens
 from tests.runs.made_run import ROOT, make_run
 from tests.runs.sampled_run import PROMPTS, Heard, all_outputs, begin_run, exact_logliks
 from tests.runs.tiny_models import save_model
@@ -148,6 +149,8 @@ def test_whole_models_are_loaded_once_each(tmp_path: Path, monkeypatch: pytest.M
     )
     for number in (1, 2):
         save_model(run.path / "checkpoints" / str(number), "qwen2", seed=number)
+    with run.locked():
+        run.record_stage("adopt", sorted(run.path.glob("checkpoints/*/*.safetensors")))
     sample(run, PROMPTS, SETTINGS, Silent())
     monkeypatch.setattr(scoring, "_GROUP_BATCHES", 1 / 8)
     loaded: list[int] = []
@@ -213,8 +216,9 @@ torch.set_num_threads(1)
 from probes.progress import Silent
 from runs import sampling, scoring
 from runs.directory import Run
-from runs.sampling import SampleSettings, sample
-from runs.scoring import ScoreSettings, score
+from runs.sampling import sample
+from runs.sampling_settings import SampleSettings, ScoreSettings
+from runs.scoring import score
 from tests.runs.sampled_run import PROMPTS
 
 sampling._PART_REQUESTS = (2, 2)
@@ -279,11 +283,6 @@ def test_a_run_without_samples_says_what_draws_them(tmp_path: Path) -> None:
         score(begin_run(tmp_path), ON_CPU, Silent())
 
 
-def test_a_band_of_nothing_is_refused(run: Run) -> None:
-    with pytest.raises(InputError, match="--band must be 1 or more"):
-        score(run, ScoreSettings(band=0, device="cpu"), Silent())
-
-
 # The total of a model whose outputs can be enumerated
 
 
@@ -293,7 +292,7 @@ def test_the_total_is_the_exact_dissimilarity_within_its_interval(tmp_path: Path
     run = begin_run(tmp_path, words=True, checkpoints=2, scale=0.3)
     checkpoints = open_checkpoints(run, "cpu")
     outline = outline_of(run)
-    ids_P = [tuple(outline.prompt_ids(text)) for _, _, text, _ in PROMPTS]
+    ids_P = [tuple(outline.prompt_ids(text)) for text in (prompt.text for prompt in PROMPTS)]
     outputs = all_outputs(longest)
 
     exact: dict[Dissimilarity, list[float]] = {"linear": [], "js": [], "tv": []}

@@ -1,0 +1,87 @@
+"""`orderparam sample`: the checkpoints of a run answer prompts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import options
+from agent.cli.options import examples
+
+HELP_END = examples(
+    "orderparam sample RUN",
+    "orderparam sample RUN --prompts knowledge,ethics --draws 8 --max-new-tokens 128",
+    "orderparam sample RUN --prompts my-prompts.jsonl --system 'You are a helpful assistant.'",
+    "orderparam sample RUN --engine vllm",
+)
+
+
+def sample(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(metavar="RUN", hidden=True)],
+    prompts: Annotated[
+        str,
+        typer.Option(
+            "--prompts",
+            metavar="SET|FILE[,...]",
+            help="Prompt sets (see `orderparam probes`) or files of prompts.",
+        ),
+    ] = "everyday_advice",
+    draws: Annotated[
+        str | None,
+        typer.Option("--draws", metavar="N", help="Responses a prompt and checkpoint.  [default: 16]"),
+    ] = None,
+    temperature: Annotated[
+        str | None, typer.Option("--temperature", metavar="X", help="Divides the logits.  [default: 1]")
+    ] = None,
+    max_new_tokens: Annotated[
+        str | None, typer.Option("--max-new-tokens", metavar="N", help="A response is cut there.  [default: 256]")
+    ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option("--system", metavar="TEXT", help="System prompt for the prompts that bring none."),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", metavar="transformers|vllm", help="What samples.  [default: transformers]"),
+    ] = None,
+    device: options.Device = None,
+    seed: Annotated[
+        str | None, typer.Option("--seed", metavar="N", help="Seed of the samples.  [default: 0]")
+    ] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Draw the samples of RUN: every checkpoint answers every prompt, at the full distribution.
+
+    RUN was begun by `orderparam finetune` or `orderparam adopt`. Samples are drawn once, and their splits are
+    fixed with them; interrupted, the same command goes on.
+    """
+    import json
+
+    from agent.cli.ending import to_stdout
+    from agent.progress import shown_on_stderr, visible
+    from agent.settings import OutputSettings, load
+    from probes.prompt_sets import set_or_file
+    from runs import sampling
+    from runs.directory import Run
+    from runs.sampling_settings import SampleSettings
+
+    settings = load(SampleSettings, context.params)
+    named = [name.strip() for name in prompts.split(",") if name.strip()]
+    chosen = [prompt for name in named for prompt in set_or_file(name).prompts]
+    opened = Run.open(run)
+    with shown_on_stderr(load(OutputSettings, context.params).quiet) as progress:
+        sampling.sample(opened, chosen, settings, progress)
+    drawn = sampling.summary(opened)
+    with to_stdout() as stdout:
+        if as_json:
+            print(json.dumps({"run": str(run), **drawn}, indent=2), file=stdout)
+            return
+        print(
+            visible(f"{run}: {drawn['samples']:,} samples of {drawn['prompts']:,} prompts at ")
+            + f"{drawn['checkpoints']} checkpoints, {drawn['mean_tokens']:.0f} tokens each, "
+            f"{drawn['cut']:.0%} cut at the limit",
+            file=stdout,
+        )
+        print(visible(f"next: orderparam score {run}"), file=stdout)

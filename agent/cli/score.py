@@ -1,0 +1,56 @@
+"""`orderparam score`: log-likelihoods of a run's samples under its checkpoints."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import options
+from agent.cli.options import examples
+
+HELP_END = examples("orderparam score RUN", "orderparam score RUN --band 8 --device cuda:1")
+
+
+def score(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(metavar="RUN", hidden=True)],
+    band: Annotated[
+        str | None,
+        typer.Option(
+            "--band",
+            metavar="N",
+            help="Score a sample under so many checkpoints on either side of its own.  "
+            "[default: all, 8 where there are more than 32]",
+        ),
+    ] = None,
+    device: options.Device = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Score every sample of RUN under its checkpoints, token by token as it was sampled.
+
+    With these likelihoods the total is exact, and no longer a lower bound. Interrupted, the same command goes on.
+    """
+    import json
+
+    from agent.cli.ending import to_stdout
+    from agent.progress import shown_on_stderr, visible
+    from agent.settings import OutputSettings, load
+    from runs import scoring
+    from runs.directory import Run
+    from runs.sampling_settings import ScoreSettings
+
+    settings = load(ScoreSettings, context.params)
+    opened = Run.open(run)
+    with shown_on_stderr(load(OutputSettings, context.params).quiet) as progress:
+        how = scoring.score(opened, settings, progress)
+    manifest = opened.manifest
+    with to_stdout() as stdout:
+        if as_json:
+            record = {"run": str(run), "samples": manifest.samples, **how.model_dump(mode="json")}
+            print(json.dumps(record, indent=2), file=stdout)
+            return
+        reach = "every checkpoint" if how.band is None else f"the checkpoints up to {how.band} from its own"
+        print(visible(f"{run}: {manifest.samples:,} samples scored, each under {reach}"), file=stdout)
+        print(f"layers in {how.precision} on {how.device}, temperature {how.temperature:g}", file=stdout)
+        print(visible(f"next: orderparam discover {run}"), file=stdout)

@@ -1,0 +1,81 @@
+"""`sample` and `score` as a person meets them, on a run of a tiny model."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.cli.app import app
+from agent.cli.ending import USAGE, ending_of
+from runs.directory import Run
+from tests.runs.sampled_run import begin_run
+
+pytest.importorskip("torch", reason="the backend is not installed")
+
+PROMPTS = '{"id": "a", "prompt": "yes"}\n{"id": "b", "prompt": "no, and why?"}\n'
+
+
+def said(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    capfd.readouterr()
+    code = ending_of(app, [str(argument) for argument in arguments], "orderparam")
+    captured = capfd.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts.jsonl").write_text(PROMPTS)
+    return begin_run(tmp_path).path
+
+
+def test_samples_and_likelihoods_from_the_command_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    flags = ("--prompts", "prompts.jsonl", "--draws", 3, "--max-new-tokens", 6, "--device", "cpu", "--seed", 2)
+    code, out, err = said(capfd, "sample", folder, *flags)
+    assert code == 0, err
+    assert "18 samples of 2 prompts at 3 checkpoints" in out
+    assert f"next: orderparam score {folder}" in out
+    code, out, _ = said(capfd, "sample", folder, *flags, "--json")
+    assert code == 0
+    assert json.loads(out)["samples"] == 18
+    code, out, err = said(capfd, "score", folder, "--device", "cpu", "--json")
+    assert code == 0, err
+    assert json.loads(out) == {
+        "run": str(folder),
+        "samples": 18,
+        "engine": "transformers",
+        "precision": "float32",
+        "device": "cpu",
+        "temperature": 1.0,
+        "band": None,
+    }
+    loglik_SK = Run.open(folder).loglik()
+    assert loglik_SK is not None
+    assert loglik_SK.shape == (18, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("sample", "--draws", "0"), "--draws"),
+        (("sample", "--temperature", "0"), "--temperature"),
+        (("sample", "--temperature", "nan"), "--temperature"),
+        (("sample", "--max-new-tokens", "some"), "--max-new-tokens"),
+        (("sample", "--engine", "other"), "--engine"),
+        (("sample", "--prompts", "no-such-set"), "no-such-set"),
+        (("sample", "--prompts", ","), "--prompts"),
+        (("score",), "no samples yet"),
+        (("score", "--band", "0"), "--band"),
+        (("score", "--device", "tpu"), "--device"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_names_the_flag(
+    folder: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], named: str
+) -> None:
+    command, *flags = arguments
+    code, out, err = said(capfd, command, folder, *flags)
+    assert (code, out) == (USAGE, "")
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("orderparam: error:")
+    assert named in line
+    assert not Run.open(folder).manifest.has_done("samples")
