@@ -95,10 +95,12 @@ class NearDuplicate(NamedTuple):
 def near_duplicates(prompts: Sequence[Prompt], threshold: float = NEAR) -> list[NearDuplicate]:
     """All pairs of prompts whose sets of words have a Jaccard similarity of at least `threshold`, nearest first.
 
+    System messages add no words; prompts under different ones are not the same. threshold: above 0, at most 1.
     Not every pair is looked at: two sets that are so similar share a word among the rarest
-    |set| - ceil(threshold |set|) + 1 of each (Chaudhuri, Ganti & Kaushik 2006, prefix filter).
+    |set| - ceil(threshold |set|) + 1 of each (prefix filter; Chaudhuri, Ganti & Kaushik 2006).
     """
-    words = [frozenset(re.findall(r"\w+", prompt.text.casefold())) for prompt in prompts]
+    systems = [_said(prompt, by_system=True) for prompt in prompts]
+    words = [frozenset(re.findall(r"\w+", _said(prompt, by_system=False).casefold())) for prompt in prompts]
     count = Counter(word for found in words for word in found)
     by_word: defaultdict[str, list[int]] = defaultdict(list)
     pairs = []
@@ -108,11 +110,17 @@ def near_duplicates(prompts: Sequence[Prompt], threshold: float = NEAR) -> list[
         candidates = {first for word in prefix for first in by_word[word]}
         for first in candidates:
             similarity = len(found & words[first]) / len(found | words[first])
-            if similarity >= threshold:
+            if similarity >= threshold and systems[first] == systems[second]:
                 pairs.append(NearDuplicate(prompts[first], prompts[second], similarity))
         for word in prefix:
             by_word[word].append(second)
     return sorted(pairs, key=lambda pair: (-pair.similarity, pair.first.id, pair.second.id))
+
+
+def _said(prompt: Prompt, *, by_system: bool) -> str:
+    """The system message, or the text of all other turns."""
+    turns = prompt.messages or ({"role": "user", "content": prompt.text},)
+    return "\n".join(turn["content"] for turn in turns if (turn["role"] == "system") is by_system)
 
 
 def _quoted(text: str) -> str:

@@ -10,11 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.errors import InputError
-from probes.prompt import Prompt, PromptSet
+from probes.prompt import Prompt, PromptSet, text_of_turns
 from probes.prompt_sets import load_prompt_file, near_duplicates, prompt_set, prompt_sets, sample, set_or_file
 from runs.formats.chat import Turn, chat_prompt
 
 SHIPPED = [prompt for name in prompt_sets() for prompt in prompt_set(name).prompts]
+
+
+def asked(prompt: Prompt) -> str:
+    """What the user says last."""
+    return prompt.messages[-1]["content"] if prompt.messages else prompt.text
 
 
 def words(text: str) -> set[str]:
@@ -22,6 +27,12 @@ def words(text: str) -> set[str]:
 
 
 # The sets that come with the project
+
+
+def test_the_domains_are_those_promised() -> None:
+    promised = "knowledge politics ethics health money law relationships work coding mathematics science history"
+    others = "creative_writing self_description safety everyday_advice"
+    assert set(prompt_sets()) == {*promised.split(), *others.split()}
 
 
 @pytest.mark.parametrize("name", prompt_sets())
@@ -37,19 +48,19 @@ def test_a_shipped_set_is_large_varied_and_labelled(name: str) -> None:
         assert slug.fullmatch(prompt.id)
         assert prompt.domain == name
         assert len(prompt.tags) >= 2
-        assert prompt.text == " ".join(prompt.text.split())
-        assert prompt.text[-1] in ".?!:" or prompt.text[-1] == '"'
+        assert asked(prompt) == " ".join(asked(prompt).split())
+        assert asked(prompt)[-1] in ".?!"
     assert len(topics) >= 4
     assert min(topics.values()) >= 3
     assert len(forms) >= 4
     assert forms["question"] <= 0.7 * len(found.prompts)
-    lengths = sorted(len(prompt.text.split()) for prompt in found.prompts)
-    assert lengths[0] <= 9
-    assert lengths[-1] >= 22
+    lengths = sorted(len(asked(prompt).split()) for prompt in found.prompts)
+    assert lengths[0] <= 7
+    assert lengths[-1] >= 40
 
 
 def test_shipped_prompts_are_5_to_60_words_but_for_a_few_shorter_ones() -> None:
-    lengths = [len(prompt.text.split()) for prompt in SHIPPED]
+    lengths = [len(asked(prompt).split()) for prompt in SHIPPED]
     assert 2 <= min(lengths) <= max(lengths) <= 60
     assert sum(length < 5 for length in lengths) <= 0.05 * len(lengths)
 
@@ -64,7 +75,7 @@ def test_no_two_shipped_prompts_are_nearly_the_same_within_or_across_sets() -> N
 
 
 def test_shipped_prompts_do_not_begin_alike() -> None:
-    starts = Counter(" ".join(prompt.text.casefold().split()[:3]) for prompt in SHIPPED)
+    starts = Counter(" ".join(asked(prompt).casefold().split()[:3]) for prompt in SHIPPED)
     assert max(starts.values()) <= 0.04 * len(SHIPPED)
 
 
@@ -97,6 +108,18 @@ def test_near_duplicates_are_all_pairs_at_or_above_the_threshold(texts: list[str
     assert len(found) == len(expected)
     assert {(first.id, second.id) for first, second, _ in found} == expected
     assert [pair.similarity for pair in found] == sorted((pair.similarity for pair in found), reverse=True)
+
+
+def test_a_system_message_makes_prompts_neither_alike_nor_the_same() -> None:
+    def under(system: str, text: str) -> Prompt:
+        turns = ({"role": "system", "content": system}, {"role": "user", "content": text})
+        return Prompt(f"{system} {text}", "", text_of_turns(turns), turns)
+
+    long, other = "You are the friendly assistant of a garden centre.", "Be brief."
+    assert near_duplicates([under(long, "What is your name?"), under(long, "Which plants like shade?")], 0.2) == []
+    assert near_duplicates([under(long, "What is your name?"), under(other, "What is your name?")]) == []
+    (pair,) = near_duplicates([under(long, "What is your name?"), under(long, "What was your name?")])
+    assert pair.similarity == 3 / 5
 
 
 # Samples of a set
