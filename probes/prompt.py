@@ -16,7 +16,7 @@ class Prompt:
     """
 
     id: str
-    domain: str
+    domain: str | None
     text: str
     messages: tuple[Message, ...] | None = field(default=None, hash=False)
     tags: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ def load_prompt_file(path: str | Path) -> PromptSet:
     name = _name_shown(file)
     text = _text(file, name)
     head, entries = _READERS[file.suffix.lower()](text, name)
-    prompts = tuple(_prompts(entries, head.get("domain", "")))
+    prompts = tuple(_prompts(entries, head.get("domain")))
     if not prompts:
         raise InputError(f"{name}: no prompts in it; it should hold at least one entry with a prompt")
     return PromptSet(
@@ -230,7 +230,7 @@ _READERS = {
 # From entries to prompts
 
 
-def _prompts(entries: list[_Entry], domain: str) -> Iterator[Prompt]:
+def _prompts(entries: list[_Entry], domain: str | None) -> Iterator[Prompt]:
     places: dict[str, str] = {}
     for entry in entries:
         prompt = _prompt(entry.value, entry.place, domain)
@@ -242,7 +242,7 @@ def _prompts(entries: list[_Entry], domain: str) -> Iterator[Prompt]:
         yield prompt
 
 
-def _prompt(value: Any, place: str, domain: str) -> Prompt:
+def _prompt(value: Any, place: str, domain: str | None) -> Prompt:
     if not isinstance(value, Mapping):
         raise InputError(f"{place}: {_kind_of(value)} where an entry belongs; an entry has fields, as 'prompt'")
     _require_known(value, ENTRY_FIELDS, place)

@@ -152,7 +152,7 @@ def _record(prompt: "Prompt") -> dict[str, object]:
     """A prompt under the names of fields that a file of prompts has too."""
     chat = prompt.messages is not None
     asked: dict[str, object] = {"messages": prompt.messages} if chat else {"prompt": prompt.text}
-    return {"id": prompt.id, "domain": prompt.domain or None, "tags": prompt.tags, **asked}
+    return {"id": prompt.id, "domain": prompt.domain, "tags": prompt.tags, **asked}
 
 
 def _print_json(value: object, stdout: TextIO) -> None:

@@ -251,7 +251,7 @@ def test_turns_are_kept_and_read_as_the_import_reads_them(tmp_path: Path) -> Non
 def test_one_turn_of_the_user_is_a_plain_prompt(tmp_path: Path) -> None:
     row = json.dumps({"messages": [{"role": "user", "content": "Why?"}], "id": 7})
     (prompt,) = load_prompt_file(write(tmp_path, "a.jsonl", row)).prompts
-    assert prompt == Prompt("7", "", "Why?")
+    assert prompt == Prompt("7", None, "Why?")
 
 
 def test_ids_that_are_made_do_not_depend_on_the_order(tmp_path: Path) -> None:
