@@ -15,10 +15,11 @@ import pyarrow as pa
 from agent.alerts import SIDES
 from agent.comparison import REPORT, SELECT, Part
 from agent.discovery import REPORT_FILE, difference, fingerprint_of, is_free, numbered, open_bench, state_file
+from agent.estimates import SetNumbers
 from agent.known_set import Questions, candidates_named, candidates_reported, is_learned, resolved
 from agent.progress import Progress, Silent
 from agent.reporting import SAMPLES_KEY, assemble, numbers_on, samples_hash
-from agent.settings import DiscoverSettings
+from agent.settings import DiscoverSettings, shown
 from agent.state import CandidateState
 from agent.totals import total_of
 from agent.workbench import Workbench
@@ -26,6 +27,7 @@ from probes.errors import InputError
 from runs.directory import Run
 from runs.files import explained, write_json_whole, write_table_whole
 from runs.schema import SPLITS
+from tools.layout import FEWEST_PROMPTS
 from tools.nulls import p_values, q_values
 from tools.report.document import Report
 from tools.report.save import save_report
@@ -100,6 +102,7 @@ def _measured(
     part, warnings = _rows(asked, bench, chosen)
     comparison = bench.comparison
     numbers = numbers_on(part, bench, chosen)
+    _require_levels(numbers, chosen)
     bench.progress.stage("measuring the set")
     p_J = p_values(
         part.value_N,
@@ -147,6 +150,18 @@ def _rows(
         "cut points were learned on the read split, so that the numbers come from the other "
         f"{rest.layout.samples:,} samples"
     ]
+
+
+def _require_levels(numbers: SetNumbers, chosen: list[CandidateState]) -> None:
+    """InputError where too few prompts have levels on both sides for any number."""
+    fewest = FEWEST_PROMPTS[numbers.claim]
+    for candidate, level_N in zip(chosen, numbers.levels_NJ.T, strict=True):
+        if numbers.part.where(level_N >= 0).layout.prompts < fewest:
+            raise InputError(f"{shown(candidate['id'])}: too few prompts have answers with a level on both sides")
+    if numbers.complete.layout.prompts < fewest:
+        raise InputError(
+            "too few prompts have answers on both sides with a level on every parameter; measure fewer at a time"
+        )
 
 
 def scores_table(bench: Workbench, chosen: list[CandidateState]) -> pa.Table:

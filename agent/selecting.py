@@ -20,6 +20,7 @@ def judge(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     candidates = state["candidates"]
     racing = [candidate for candidate in candidates if candidate["status"] == "racing"]
     select = bench.comparison.select
+    bench.progress.stage(f"round {state['round']}: judging {len(racing)} candidates on the select split")
     p_J = (
         p_values(
             select.value_N,
@@ -45,6 +46,7 @@ def select(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     position = {candidate["id"]: j for j, candidate in enumerate(judged)}
     chosen = state["chosen"]
     part = bench.comparison.select
+    bench.progress.stage(f"round {state['round']}: selecting")
     if len(judged) > len(chosen):
         selection = greedy(
             part.value_N,

@@ -35,7 +35,7 @@ QUICK = settings()
 @pytest.fixture(scope="module")
 def shortened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose answers became shorter, its measures not yet scored."""
-    return run_of(tmp_path_factory.mktemp("shortened") / "run", rows_of(shorter)).path
+    return run_of(tmp_path_factory.mktemp("shortened") / "run", rows_of(shorter, prompts=20, draws=7)).path
 
 
 @pytest.fixture(scope="module")

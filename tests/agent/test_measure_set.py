@@ -124,6 +124,16 @@ def test_data_scores_are_measured_and_labels_off_the_scale_counted(tmp_path: Pat
     assert any("on no level" in warning for warning in report.warnings)
 
 
+def test_scores_that_no_sample_has_together_are_refused(tmp_path: Path) -> None:
+    def verdict(prompt: int, side: int, rng: np.random.Generator) -> dict[str, object]:
+        return {"a" if prompt % 2 else "b": int(rng.random() < 0.5)}
+
+    run = run_of(tmp_path / "run", rows_of(shorter, scores=verdict))
+    with pytest.raises(InputError, match="measure fewer at a time"):
+        measure_set("data:a,data:b", run, settings())
+    assert measure_set("data:a", run, settings()).parameters[0].judged.missing.before > 0
+
+
 def test_shares_with_likelihoods_hold_the_truth(tmp_path: Path) -> None:
     run, world = likelihood_run(tmp_path / "run", prompts=60, draws=8)
     report = measure_set("words", run, settings())
