@@ -82,7 +82,7 @@ class Scores:
             if judge in self._measured:
                 continue
             measure = self.measure_of(judge)
-            stored = self.run.load_scores(_key(judge, measure))
+            stored = self.run.load_scores(scores_key(judge, measure))
             if stored is None:
                 missing.append((judge, measure))
             else:
@@ -102,7 +102,7 @@ class Scores:
             measures, prompts, responses, processes=self.processes, on_progress=self.progress.advance
         )
         for (judge, measure), value_N in zip(missing, values_NM.T, strict=True):
-            self.run.store_scores(_key(judge, measure), value_N)
+            self.run.store_scores(scores_key(judge, measure), value_N)
             self._measured[judge] = value_N[self.comparison.run_row_N]
 
     @cached_property
@@ -127,7 +127,7 @@ def _level_key(candidate: CandidateState) -> str:
     return json.dumps([candidate["judge"], candidate["scale"]])
 
 
-def _key(judge: str, measure: Measure) -> str:
+def scores_key(judge: str, measure: Measure) -> str:
     """Under which the run keeps the scores: changes with the measure's definition. No text of a model is in it."""
     kind, _, rest = judge.partition(":")
     digest = hashlib.sha256(f"{measure.version} {judge}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
