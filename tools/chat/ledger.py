@@ -1,0 +1,382 @@
+"""The ledger of a run: every call to a model that was paid for, and every judgment, in `ledger.sqlite`.
+
+A call is recorded before its answer is used, so that no kill makes it be paid again. An answer that could not be
+used stays as a record with its reason, and is asked for again. Judgments have a table of their own: they are found
+again by what was judged, in whatever calls criteria were grouped.
+
+Each record is a transaction of its own. It outlives the process at once; after a power cut the last few may be
+missing, and are asked for again.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from probes.errors import InputError, OutsideError
+from runs.files import shown
+from tools.chat.interface import Answer
+
+LEDGER_FILE = "ledger.sqlite"
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE calls (
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    scope TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    model TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('answered', 'unusable', 'failed')),
+    reason TEXT,
+    request TEXT,
+    answer TEXT,
+    structured TEXT,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cost REAL,
+    seconds REAL NOT NULL,
+    at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE INDEX calls_by_key ON calls (key) WHERE outcome = 'answered';
+CREATE INDEX calls_by_scope ON calls (scope);
+CREATE TABLE judgments (
+    key BLOB PRIMARY KEY,
+    level INTEGER,
+    quote TEXT NOT NULL,
+    expected REAL,
+    call INTEGER REFERENCES calls (id)
+) WITHOUT ROWID;
+CREATE TABLE lacking (
+    model TEXT NOT NULL,
+    feature TEXT NOT NULL,
+    at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (model, feature)
+) WITHOUT ROWID;
+CREATE TABLE reused (
+    scope TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    model TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (scope, purpose, model)
+) WITHOUT ROWID;
+CREATE TABLE clocks (scope TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
+"""
+_AT_ONCE = 500  # keys in one query
+_LACKING_DAYS = 1  # then a server may have been started with other options
+
+Outcome = Literal["answered", "unusable", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as it is recorded. key: `request_key`. scope: the discovery that paid; purpose: for what.
+
+    reason: why the answer could not be used, or why there is none. request: the request's text, where it is to be
+    kept. cost: US dollars, None where unknown.
+    """
+
+    key: bytes
+    scope: str
+    purpose: str
+    model: str
+    outcome: Outcome
+    seconds: float
+    answer: Answer | None = None
+    reason: str | None = None
+    request: str | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """A verdict. level: index on the scale, or None where the judge says that the scale does not apply.
+
+    quote: the words that decided. expected: mean level under the probabilities of the level's token, where told.
+    """
+
+    level: int | None
+    quote: str = ""
+    expected: float | None = None
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one purpose took of one model. cost: US dollars; None where that of any call is unknown.
+
+    answered, unusable: paid for; failed: came to nothing; reused: found in the ledger instead of asked.
+    """
+
+    purpose: str
+    model: str
+    answered: int
+    unusable: int
+    failed: int
+    reused: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a scope took by now. calls: those that were paid for. cost: None where that of any call is unknown."""
+
+    calls: int
+    cost: float | None
+    seconds: float
+
+
+def judgment_key(
+    *, judge: str, template: str, question: str, scale: Mapping[str, object], prompt: str, response: str
+) -> bytes:
+    """What a judgment is found again by: SHA-256 over all that it depends on.
+
+    judge: model, endpoint and parameters; template: the judge prompt's text or its hash; scale: kind and levels
+    with their descriptions. prompt, response: as the judge is shown them.
+    """
+    whole = json.dumps([judge, template, question, scale, prompt, response], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(whole.encode()).digest()
+
+
+class Ledger:
+    """One run's ledger, open. For one process at a time: the owner of the run's lock."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> "Ledger":
+        """Opens or begins a ledger. Raises InputError for what is none, OutsideError where the disk refuses."""
+        with explained(path):
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            ledger = cls(path, connection)
+            if ledger._version() == 0 and not ledger._tables():
+                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            ledger._require_version()
+        return ledger
+
+    @classmethod
+    def open_to_read(cls, path: Path) -> "Ledger":
+        """Opens a ledger that may be in use by another process; nothing can be recorded."""
+        with explained(path):
+            ledger = cls(path, sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+            ledger._require_version()
+        return ledger
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # Calls
+
+    def find(self, key: bytes) -> tuple[int, Answer] | None:
+        """Number and answer of the call for this request that was answered, if there is one."""
+        with explained(self.path):
+            row = self._connection.execute(
+                "SELECT id, answer FROM calls WHERE key = ? AND outcome = 'answered' ORDER BY id LIMIT 1", (key,)
+            ).fetchone()
+        return (int(row[0]), Answer.from_json(row[1])) if row else None
+
+    def record(self, call: Call) -> int:
+        """Records a call, and returns its number."""
+        answer = call.answer
+        values = (
+            call.key,
+            call.scope,
+            call.purpose,
+            call.model,
+            call.outcome,
+            _storable(call.reason),
+            call.request,
+            answer.to_json() if answer else None,
+            answer.structured if answer else None,
+            answer.input_tokens if answer else None,
+            answer.output_tokens if answer else None,
+            call.cost,
+            call.seconds,
+        )
+        with explained(self.path):
+            number = self._connection.execute(
+                "INSERT INTO calls (key, scope, purpose, model, outcome, reason, request, answer, structured,"
+                " input_tokens, output_tokens, cost, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            ).lastrowid
+        assert number is not None
+        return number
+
+    def reject(self, number: int, reason: str) -> None:
+        """Marks an answer as one that could not be used: it is not found again."""
+        with explained(self.path):
+            self._connection.execute(
+                "UPDATE calls SET outcome = 'unusable', reason = ? WHERE id = ?", (_storable(reason), number)
+            )
+
+    # Judgments
+
+    def judgments(self, keys: Iterable[bytes]) -> dict[bytes, Judgment]:
+        """Those of the judgments that are there."""
+        wanted = list(keys)
+        found: dict[bytes, Judgment] = {}
+        with explained(self.path):
+            for start in range(0, len(wanted), _AT_ONCE):
+                part = wanted[start : start + _AT_ONCE]
+                marks = ", ".join("?" * len(part))
+                rows = self._connection.execute(
+                    f"SELECT key, level, quote, expected, call FROM judgments WHERE key IN ({marks})", part
+                )
+                found |= {row[0]: Judgment(*row[1:]) for row in rows}
+        return found
+
+    def store_judgments(self, judgments: Mapping[bytes, Judgment]) -> None:
+        """Keeps verdicts, all or none. Raises ValueError for a level below 0: an outcome is no verdict."""
+        if any(one.level is not None and one.level < 0 for one in judgments.values()):
+            raise ValueError("a judgment that was refused or failed is not kept as one")
+        rows = [
+            (key, one.level, _storable(one.quote) or "", one.expected, one.call) for key, one in judgments.items()
+        ]
+        with explained(self.path), self._transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO judgments VALUES (?, ?, ?, ?, ?)", rows)
+
+    # What models lack
+
+    def lacking(self, model: str) -> set[str]:
+        """What the model was lately found to lack (`tools.chat.abilities`)."""
+        with explained(self.path):
+            rows = self._connection.execute(
+                "SELECT feature FROM lacking WHERE model = ? AND at > datetime('now', ?)",
+                (model, f"-{_LACKING_DAYS} day"),
+            ).fetchall()
+        return {str(row[0]) for row in rows}
+
+    def remember_lacking(self, model: str, feature: str) -> None:
+        with explained(self.path):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO lacking (model, feature) VALUES (?, ?)", (model, feature)
+            )
+
+    # What was spent
+
+    def spent(self, scope: str) -> Spent:
+        """What a scope took by now."""
+        with explained(self.path):
+            calls, priced, cost = self._connection.execute(
+                "SELECT count(*), count(cost), total(cost) FROM calls WHERE scope = ? AND outcome != 'failed'",
+                (scope,),
+            ).fetchone()
+            clock = self._connection.execute("SELECT seconds FROM clocks WHERE scope = ?", (scope,)).fetchone()
+        return Spent(calls, cost if priced == calls else None, clock[0] if clock else 0.0)
+
+    def set_clock(self, scope: str, seconds: float) -> None:
+        """Wall time that a scope took by now."""
+        with explained(self.path):
+            self._connection.execute("INSERT OR REPLACE INTO clocks VALUES (?, ?)", (scope, seconds))
+
+    def add_reused(self, scope: str, counts: Mapping[tuple[str, str], int]) -> None:
+        """Counts answers and judgments that were found instead of asked for, by purpose and model."""
+        rows = [(scope, purpose, model, count) for (purpose, model), count in counts.items() if count]
+        with explained(self.path), self._transaction():
+            self._connection.executemany(
+                "INSERT INTO reused VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (scope, purpose, model) DO UPDATE SET count = count + excluded.count",
+                rows,
+            )
+
+    def usage(self, scope: str | None = None) -> list[Usage]:
+        """What was spent on what, of one scope or the whole run, by purpose and model."""
+        where, values = ("WHERE scope = ?", (scope,)) if scope is not None else ("", ())
+        with explained(self.path):
+            rows = self._connection.execute(
+                "SELECT purpose, model, sum(outcome = 'answered'), sum(outcome = 'unusable'),"
+                " sum(outcome = 'failed'), total(input_tokens), total(output_tokens), total(cost),"
+                " sum(outcome != 'failed' AND cost IS NULL)"
+                f" FROM calls {where} GROUP BY purpose, model",
+                values,
+            ).fetchall()
+            reused = {
+                (row[0], row[1]): int(row[2])
+                for row in self._connection.execute(
+                    f"SELECT purpose, model, sum(count) FROM reused {where} GROUP BY purpose, model", values
+                )
+            }
+        by_kind = {(row[0], row[1]): row[2:] for row in rows}
+        empty = (0, 0, 0, 0.0, 0.0, 0.0, 0)
+        found = []
+        for purpose, model in sorted(by_kind.keys() | reused.keys()):
+            kind = (purpose, model)
+            answered, unusable, failed, tokens_in, tokens_out, cost, unpriced = by_kind.get(kind, empty)
+            price = None if unpriced else float(cost)
+            counts = (int(answered), int(unusable), int(failed), reused.get(kind, 0))
+            found.append(Usage(purpose, model, *counts, int(tokens_in), int(tokens_out), price))
+        return found
+
+    def requests(self, scope: str, purpose: str) -> list[tuple[str, Answer | None]]:
+        """Requests whose text was kept, in order, with their answers."""
+        with explained(self.path):
+            rows = self._connection.execute(
+                "SELECT request, answer FROM calls WHERE scope = ? AND purpose = ? AND request IS NOT NULL"
+                " ORDER BY id",
+                (scope, purpose),
+            ).fetchall()
+        return [(row[0], Answer.from_json(row[1]) if row[1] else None) for row in rows]
+
+    # The file
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _tables(self) -> int:
+        return int(self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+    def _require_version(self) -> None:
+        version = self._version()
+        if version != _VERSION:
+            raise InputError(
+                f"{shown(self.path)} is a ledger of format {version}, this program knows format {_VERSION}; use "
+                "the program's version that wrote it, or move the file away (answers are then asked for again)"
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns what SQLite raises into the one line that a person reads."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = shown(path)
+        match error.sqlite_errorcode & 0xFF:
+            case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+                raise InputError(
+                    f"{name} is damaged ({error}); move it away (what was answered is then asked again)"
+                ) from error
+            case sqlite3.SQLITE_FULL:
+                raise OutsideError(
+                    f"cannot write {name}: no space left on the disk; free some, then run the same command again"
+                ) from error
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                raise OutsideError(f"{name} is in use by another program; close it, then try again") from error
+            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_IOERR:
+                raise OutsideError(f"cannot open or write {name}: {error}") from error
+        raise
+
+
+def _storable(text: str | None) -> str | None:
+    """Text as SQLite can hold it: halves of characters, which models write as escapes, stay visible escapes."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
