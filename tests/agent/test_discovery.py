@@ -213,7 +213,7 @@ def test_a_given_measure_that_cannot_be_is_refused(tmp_path: Path, judged_rows: 
         discover_run(run, settings(given=(name,)))
 
 
-def test_a_file_of_the_users_own_is_a_measure(tmp_path: Path) -> None:
+def test_a_file_of_the_users_own_is_a_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
         'def mentions_lorem(prompt: str, response: str) -> bool:\n    """Lorem?"""\n    return "lorem" in response'
@@ -222,6 +222,9 @@ def test_a_file_of_the_users_own_is_a_measure(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", rows)
     report = discover_run(run, settings(measure_files=(file,), rounds=1))
     assert any(one.judge == f"file:{file}" for one in report.candidates)
+    monkeypatch.chdir(tmp_path)
+    taken = discover_run(run, settings(measure_files=("mine.py",), given=("file:mine.py",), rounds=1))
+    assert taken.parameters[0].judge == f"file:{file}"
 
 
 # Kill and resume
