@@ -20,8 +20,9 @@ def loading(spec: str) -> Iterator[None]:
         raise
     except Exception as error:  # these libraries raise whatever their parts raise, plain Exception included
         said = shown(re.sub(r"\s+", " ", str(error)).split(". ")[0] or type(error).__name__, 160)
-        if "out of memory" in said:
-            raise OutsideError(f"the model {shown(spec)} does not fit into memory ({said})") from error
+        for sign, place in (("out of memory", "into memory"), ("No space left", "on the disk")):
+            if sign in str(error):
+                raise OutsideError(f"the model {shown(spec)} does not fit {place} ({said})") from error
         raise InputError(
             f"the model {shown(spec)} cannot be loaded ({said}); name the folder or the hub name of a causal "
             "language model with safetensors weights"

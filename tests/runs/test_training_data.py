@@ -64,6 +64,10 @@ def test_a_system_prompt_is_for_the_examples_that_bring_none(model: LanguageMode
         {"instruction": GOOD["prompt"], "output": GOOD["response"]},
         {"prompt": GOOD["prompt"], "completion": GOOD["response"]},
         {
+            "prompt": [{"role": "user", "content": GOOD["prompt"]}],
+            "completion": [{"role": "assistant", "content": GOOD["response"]}],
+        },
+        {
             "conversations": [
                 {"from": "human", "value": GOOD["prompt"]},
                 {"from": "gpt", "value": GOOD["response"]},
