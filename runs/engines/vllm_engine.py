@@ -37,11 +37,11 @@ class VllmEngine:
     def start(self, prompts: Sequence[Sequence[int]]) -> list[str]:
         """Raises InputError: no vLLM, or an adapter that does not fit the base or touches its output head."""
         rank = self._checked_rank()
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when it is imported
         try:
             from vllm import LLM
         except ImportError as error:
             raise InputError("--engine vllm needs vLLM: pip install 'orderparam[vllm]'") from error
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         adapters = {"enable_lora": True, "max_lora_rank": rank, "max_loras": 1} if rank else {}
         on_cpu = _runs_on_cpu()
         self._server = LLM(

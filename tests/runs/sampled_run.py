@@ -19,11 +19,13 @@ END = 0  # the id of the end token
 PROMPTS = [Prompt("short", "a", "yes"), Prompt("long", "a", "why no why yes no"), Prompt("other", "", "no no")]
 
 
-def begin_run(folder: Path, *, words: bool = False, checkpoints: int = 3, scale: float = 0.1) -> Run:
+def begin_run(
+    folder: Path, *, words: bool = False, checkpoints: int = 3, scale: float = 0.1, width: int = 32
+) -> Run:
     """A run of a llama, the base and adapters on its late layers. words: whether WORDS are all it can say."""
     base = folder / "base"
     if not base.is_dir():
-        save_model(base, "llama", word_tokenizer(WORDS) if words else byte_tokenizer(), layers=3)
+        save_model(base, "llama", word_tokenizer(WORDS) if words else byte_tokenizer(), layers=3, width=width)
     names = [None, *(f"checkpoints/{number}" for number in range(1, checkpoints))]
     run = Run.begin(
         folder / "run",
@@ -36,9 +38,14 @@ def begin_run(folder: Path, *, words: bool = False, checkpoints: int = 3, scale:
     for number, name in enumerate(names):
         if name is not None:
             save_adapter(run.path / name, base, seed=number, layers=[1, 2], scale=scale)
+    record_adapters(run)
+    return run
+
+
+def record_adapters(run: Run) -> None:
+    """What fine-tuning does when its adapters are written."""
     with run.locked():
         run.record_stage("finetune", sorted(run.path.glob("checkpoints/*/adapter_*")))
-    return run
 
 
 class Heard:
