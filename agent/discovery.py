@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from agent.builtin import known_judge
 from agent.comparison import Comparison, comparison_of
 from agent.progress import Progress, Silent
@@ -42,7 +44,7 @@ def discover_run(run: Run, settings: DiscoverSettings, *, progress: Progress | N
     or measures that do not exist, too few samples, or a name that other settings have; OutsideError: the disk is
     full, or another process has the run.
     """
-    with run.locked():
+    with threadpool_limits(1), run.locked():  # small matrices: more threads only wait for each other
         bench = open_bench(run, settings, progress or Silent())
         for name in settings.given:
             known_judge(bench.scores, name)  # refused before anything is written

@@ -14,7 +14,7 @@ from tools import regression
 from tools.dissimilarity import Dissimilarity, of_cells
 from tools.folds import folds
 from tools.inference import ZERO, Estimate, critical_value, variance_of_mean
-from tools.layout import Claim
+from tools.layout import FEWEST_PROMPTS, Claim
 from tools.report.document import Interval
 from tools.shapley import shapley
 from tools.share import cell_means, complete_cases, dissimilarity, gain, joint_cells, set_dissimilarity, share
@@ -49,7 +49,9 @@ class SetNumbers:
 
     @cached_property
     def by_regression(self) -> bool:
-        return self.size > 1 and regression.needs_regression(self._complete_NJ, black_box=self.mode == "black-box")
+        if self.size < 2 or self.complete.layout.prompts < FEWEST_PROMPTS[self.claim]:
+            return False
+        return regression.needs_regression(self._complete_NJ, black_box=self.mode == "black-box")
 
     @cached_property
     def singles(self) -> list[Estimate]:
@@ -176,6 +178,9 @@ def mean_estimate(f_N: FloatArray, part: Part, claim: Claim) -> Estimate:
 
 
 def interval(estimate: Estimate) -> Interval:
+    """As a report keeps it; null where the samples do not allow a number."""
+    if np.isnan(estimate.value):
+        return Interval(value=None)
     return Interval(value=estimate.value, low=estimate.low, high=estimate.high, one_sided=estimate.one_sided)
 
 
@@ -184,6 +189,8 @@ def share_of_bound(part_of_it: Estimate, total: Interval) -> Interval:
 
     Its low is that of D_z, since no total exceeds 1; its high is that of D_z over the total's lower limit.
     """
+    if np.isnan(part_of_it.value):
+        return Interval(value=None)
     if not total.value:
         return Interval(value=None, low=part_of_it.low, high=1.0, one_sided=part_of_it.one_sided)
     high = 1.0 if part_of_it.high is None or not total.low else min(1.0, part_of_it.high / total.low)

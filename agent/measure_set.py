@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from agent.alerts import SIDES
 from agent.comparison import REPORT, SELECT, Part
@@ -45,7 +46,7 @@ def measure_set(
     again returns the report. Errors as `agent.discovery.discover_run`.
     """
     asked = resolved(questions)
-    with run.locked():
+    with threadpool_limits(1), run.locked():  # small matrices: more threads only wait for each other
         bench = open_bench(run, settings, progress or Silent())
         chosen = _candidates(asked, bench)
         fingerprint = {**fingerprint_of(run, bench.comparison, settings), "questions": _asked(asked)}

@@ -51,7 +51,7 @@ def parameters_of(
                 dissimilarity=interval(numbers.singles[j]),
                 share=_share(comparison, numbers, j, total),
                 gain=interval(numbers.gains[j]),
-                shapley=float(shapley[j]) / whole if whole else None,
+                shapley=float(shapley[j]) / whole if whole and np.isfinite(shapley[j]) else None,
                 tv=of_cells(part.value_N, part.layout, level_N[:, None], "tv"),
                 p_value=candidate["p_value"],
                 q_value=q_values.get(candidate["id"]),
@@ -105,8 +105,11 @@ def level_probabilities(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """P(level) before and after by the level's name, over the rows that have one, weights renewed."""
     layout, mask_N = numbers.part.layout.rows(level_N >= 0)
+    if not layout.samples:
+        return {}, {}
     mass_2L = np.zeros((2, len(names)))
-    np.add.at(mass_2L, (layout.side_N, level_N[mask_N]), 2 * layout.weight_N)
+    np.add.at(mass_2L, (layout.side_N, level_N[mask_N]), layout.weight_N)
+    mass_2L /= mass_2L.sum(axis=1, keepdims=True)  # exactly 1 where one level holds all
     before, after = (dict(zip(names, map(float, mass_L), strict=True)) for mass_L in mass_2L)
     return before, after
 

@@ -163,11 +163,14 @@ def set_of(
     black_box = comparison.mode == "black-box"
     captured = share_of_bound(numbers.whole, total.linear) if black_box else interval(numbers.share())
     residual_N = numbers.residual_N()
-    left = None if total.linear.value is None else max(0.0, total.linear.value - numbers.whole.value)
+    whole = interval(numbers.whole)
+    left = None
+    if total.linear.value is not None and whole.value is not None:
+        left = max(0.0, total.linear.value - whole.value)
     return SetOfParameters(
         parameters=tuple(candidate["id"] for candidate in chosen),
         share=captured,
-        dissimilarity=interval(numbers.whole),
+        dissimilarity=whole,
         beyond_length=interval(numbers.beyond(_length_levels(bench, chosen)[part.row_N])),
         estimator="regression" if numbers.by_regression else "table",
         tv=numbers.of_set("tv"),
@@ -209,7 +212,12 @@ def splits_of(comparison: Comparison) -> Splits:
 def _not_computed(record: SetOfParameters) -> list[str]:
     """Why numbers of the report are null."""
     found = []
-    if record.share.value is None:
+    if record.dissimilarity.value is None:
+        found.append(
+            "too few prompts have samples with a level on every chosen parameter, so that the numbers of the set "
+            "could not be computed"
+        )
+    elif record.share.value is None:
         found.append("the total is not separable from 0, so that shares of it could not be computed")
     if record.estimator == "regression":
         found.append(

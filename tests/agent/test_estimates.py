@@ -143,3 +143,17 @@ def test_a_share_of_a_lower_bound(
 
 def test_an_interval_of_a_lower_bound_has_no_upper_limit() -> None:
     assert interval(Estimate(0.4, 0.3, None)).high is None
+
+
+def test_a_set_without_enough_complete_prompts_has_no_number() -> None:
+    rng, part = np.random.default_rng(4), rows()
+    levels = np.column_stack([told_by_side(part, rng, 0.8), told_by_side(part, rng, 0.7)])
+    levels[part.layout.prompt_N > 0, 1] = -1
+    found = numbers(levels, part)
+    assert interval(found.singles[0]).value is not None
+    assert interval(found.singles[1]) == Interval(value=None)
+    assert interval(found.whole) == Interval(value=None)
+    assert interval(found.gains[1]) == Interval(value=None)
+    assert interval(found.beyond(levels[:, 0])) == Interval(value=None)
+    assert share_of_bound(found.whole, Interval(value=0.9, low=0.8)) == Interval(value=None)
+    assert np.isnan(found.shapley()).all()
