@@ -28,9 +28,9 @@ WEIGHTS_FILE = "adapter_model.safetensors"
 PICKLED_FILE = "adapter_model.bin"
 
 _PREFIX = "base_model.model."
-_FACTOR = re.compile(r"\.lora_(?:embedding_)?([AB])(?:\.weight)?$")
+_FACTOR = re.compile(r"(?:\.base_layer)*\.lora_(?:embedding_)?([AB])(?:\.weight)?$")
 _COPY = re.compile(r"\.base_layer\.(?:weight|bias)$")
-_PART = re.compile(r"\.(?:lora_.*|modules_to_save\..*|base_layer\..*|weight|bias)$")
+_PART = re.compile(r"\.(?:lora_.*|modules_to_save\..*|base_layer\..*|weight|bias)$")  # after a module's name
 
 _CHANGES_BASE = ("pissa", "olora", "corda", "loftq")
 """Ways to begin an adapter that change the base model too, so that without its start the adapter means nothing."""

@@ -2,7 +2,8 @@
 
     RUN/checkpoints/STEP/  PEFT adapters    RUN/training.jsonl  one line a step
 
-The same seed gives the same adapters, and so does a run that was killed and gone on with: bit by bit on a CPU.
+The same seed gives the same adapters, and so does a run that was killed and gone on with: bit by bit on a CPU with
+as many threads.
 """
 
 import time

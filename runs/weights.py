@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from probes.errors import InputError
 from runs.files import explained, shown
-from runs.loading import quiet
+from runs.loading import loading, quiet
 from runs.models import model_folder
 
 if TYPE_CHECKING:
@@ -66,6 +66,6 @@ def architecture_of(spec: str) -> "PreTrainedModel | None":
             config = AutoConfig.from_pretrained(model_folder(spec), local_files_only=True)
     except OSError:
         return None
-    with quiet(), torch.device("meta"):
+    with loading(spec), quiet(), torch.device("meta"):
         model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     return model

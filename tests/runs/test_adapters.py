@@ -221,3 +221,30 @@ def test_reading_tells_base_rank_and_modules(tmp_path: Path) -> None:
     shutil.rmtree(adapter.folder)
     with pytest.raises(InputError, match="not an adapter"):
         read_adapter(adapter.folder)
+
+
+def test_adapters_of_experts_that_are_one_tensor_are_read_and_attached(tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
+
+    tokenizer = tiny.byte_tokenizer()
+    sizes = {"hidden_size": 32, "moe_intermediate_size": 16, "num_hidden_layers": 2, "head_dim": 8}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_experts": 4, "num_experts_per_tok": 2}
+    tokens = {"vocab_size": len(tokenizer), "eos_token_id": 0, "bos_token_id": None, "pad_token_id": None}
+    model = Qwen3MoeForCausalLM(Qwen3MoeConfig(**tokens, **sizes, **heads))
+    model.save_pretrained(tmp_path / "m")
+    tokenizer.save_pretrained(tmp_path / "m")
+    experts = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+    config = LoraConfig(r=2, target_modules=[], target_parameters=experts, layers_to_transform=None)
+    trained = get_peft_model(model, config)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(0, 0.3)
+    trained.save_pretrained(tmp_path / "a")
+    assert read_adapter(tmp_path / "a").modules == {f"model.layers.{layer}.mlp.experts" for layer in (0, 1)}
+    adapted = attach(load_model(str(tmp_path / "m"), device="cpu"), [None, tmp_path / "a"])
+    with adapted.use(1) as language_model:
+        torch.testing.assert_close(logits_of(language_model.model), logits_of(trained.eval()))
+    with adapted.use(0) as language_model:
+        assert not torch.allclose(logits_of(language_model.model), logits_of(trained), atol=0.01)
