@@ -7,6 +7,7 @@ Who uses what, from the outside inward:
 * `asking.Asker` is made of a `ChatModel` (`connect.connect(spec)`), a `ledger.Ledger` (one a run, opened by the
   agent and handed in) and a `budget.Budget` (one a discovery). Judgments are looked up and kept in the ledger by
   `ledger.judgment_key`, however criteria were grouped into calls.
+* All of this belongs to one event loop: code that is not async holds one `asyncio.Runner` as long as the model.
 * A `ChatModel` is an OpenAI-compatible server (`openai_client`), an Anthropic-compatible one (`anthropic_client`)
   or a model in this process (`local_client`). What a model cannot do it says once, by its server's own error
   (`abilities`); the request is adapted, and `Answer.structured` tells which way was used.
