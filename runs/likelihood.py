@@ -102,13 +102,22 @@ class Likelihoods:
         known = _Known()
         for checkpoint in sorted({k for batch in batches for k in batch[0].checkpoints}):
             mine = {number: batch for number, batch in enumerate(batches) if checkpoint in batch[0].checkpoints}
-            with self._checkpoints.use(checkpoint) as language_model:
-                passes = _Passes(language_model, self.way, self._temperature, known)
-                logliks = passes.score(prompts, mine)
+            logliks = self._score_under(checkpoint, prompts, mine, known)
             for batch, loglik_N in zip(mine.values(), logliks, strict=True):
                 ends = np.cumsum([len(response.ids) for response in batch])
                 pieces = np.split(loglik_N.double().cpu().numpy(), ends[:-1])
                 yield from ((one, checkpoint, loglik_T) for one, loglik_T in zip(batch, pieces, strict=True))
+
+    def _score_under(
+        self,
+        checkpoint: int,
+        prompts: Sequence[Sequence[int]],
+        batches: dict[int, list[Response]],
+        known: "_Known",
+    ) -> "list[torch.Tensor]":
+        """Nothing here outlives the call that would keep a whole model in memory while the next one is loaded."""
+        with self._checkpoints.use(checkpoint) as language_model:
+            return _Passes(language_model, self.way, self._temperature, known).score(prompts, batches)
 
     def _batches(self, prompts: Sequence[Sequence[int]], responses: Sequence[Response]) -> list[list[Response]]:
         """Responses that are scored together: under the same checkpoints, of about one length."""
@@ -240,12 +249,10 @@ def checked_likelihoods(
     tried = [Response(index, tuple(ids[:_PROBE_RESPONSE]), under) for index, ids in enumerate(responses)]
     truth: dict[tuple[int, int], TokenArray] = {}
     for k in under:
-        with checkpoints.use(k) as language_model:
-            name = type(language_model.model).__name__
-            most_tokens = batch_tokens or BATCH_TOKENS[language_model.device.type]
-            tolerance = _TOLERANCE.get(str(language_model.dtype).removeprefix("torch."), _TOLERANCE_HALF)
-            for index, one in enumerate(tried):
-                truth[index, k] = plain_logliks(language_model, cut[one.prompt], one.ids, temperature)
+        name, device, dtype, logliks = _tried_plainly(checkpoints, k, cut, tried, temperature)
+        truth.update(((index, k), loglik_T) for index, loglik_T in enumerate(logliks))
+    most_tokens = batch_tokens or BATCH_TOKENS[device]
+    tolerance = _TOLERANCE.get(dtype, _TOLERANCE_HALF)
     notes: list[str] = []
     for way in ways:
         likelihoods = Likelihoods(checkpoints, temperature, way, most_tokens)
@@ -261,6 +268,20 @@ def checked_likelihoods(
     raise InputError(
         f"the likelihoods of {name} depend on what else is in a batch, so that none can be trusted ({notes[-1]})"
     )
+
+
+def _tried_plainly(
+    checkpoints: Checkpoints,
+    checkpoint: int,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Response],
+    temperature: float,
+) -> tuple[str, str, str, list[TokenArray]]:
+    """Architecture, device and precision of the model, and the log-likelihoods of each response."""
+    with checkpoints.use(checkpoint) as language_model:
+        logliks = [plain_logliks(language_model, prompts[one.prompt], one.ids, temperature) for one in responses]
+        dtype = str(language_model.dtype).removeprefix("torch.")
+        return type(language_model.model).__name__, language_model.device.type, dtype, logliks
 
 
 def plain_logliks(
