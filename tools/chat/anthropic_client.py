@@ -64,7 +64,7 @@ class AnthropicModel(SdkModel["AsyncAnthropic"]):
     async def _send(self, request: Request, features: frozenset[Feature], max_tokens: int) -> Answer:
         parameters: dict[str, Any] = {}
         if "temperature" in features:  # the SDK has no parameter for it any more
-            parameters["extra_body"] = {"temperature": request.temperature}
+            parameters["temperature"] = request.temperature
         if "tools" in features:
             parameters["tools"] = [
                 {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
@@ -89,7 +89,10 @@ class AnthropicModel(SdkModel["AsyncAnthropic"]):
         if system:
             parameters["system"] = system
         reply: Reply = await self._client.messages.create(
-            model=self.spec.model, max_tokens=max_tokens, messages=_turns(turns), **parameters
+            model=self.spec.model,
+            max_tokens=max_tokens,
+            messages=_turns(turns),
+            extra_body=parameters,  # as they are: the SDK would walk through schemas and find nothing to change
         )
         return _answer(request, reply, way)
 

@@ -78,7 +78,7 @@ class Asker:
         if found is not None:
             return self._again(found, purpose)
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
-        text = request.canonical() if keep_request else None
+        text = request.canonical if keep_request else None
         try:
             asked = await self._pay(key, request, purpose, check, text)
             if asked.answer.ran_dry:  # by now the model is known to think, and gets room for it

@@ -22,7 +22,8 @@ is down or out of quota, the run can be taken up later. `InputError`: the key or
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from tools.chat.parsing import last_json, without_thinking
@@ -75,7 +76,7 @@ class Schema:
     schema: Json
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What a model is asked. The same request has the same answer in the ledger: a `seed` tells draws apart.
 
@@ -93,9 +94,10 @@ class Request:
     seed: int | None = None
     level_names: tuple[str, ...] = ()
 
+    @cached_property
     def canonical(self) -> str:
         """The whole request as JSON, the same for equal requests; ASCII, so that any text can be written."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return json.dumps(_fields(self), default=_fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +149,15 @@ class Answer:
 
     def to_json(self) -> str:
         """As the ledger keeps it."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(_fields(self), default=_fields, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Answer":
         """What `to_json` wrote."""
-        fields: dict[str, Any] = json.loads(text)
-        fields["tool_calls"] = tuple(ToolCall(**one) for one in fields["tool_calls"])
-        fields["levels"] = tuple(LevelTokens(**one) for one in fields["levels"])
-        return cls(**fields)
+        told: dict[str, Any] = json.loads(text)
+        told["tool_calls"] = tuple(ToolCall(**one) for one in told["tool_calls"])
+        told["levels"] = tuple(LevelTokens(**one) for one in told["levels"])
+        return cls(**told)
 
 
 class ChatModel(Protocol):
@@ -205,9 +207,14 @@ class BudgetSpent(Exception):
 # Implementations
 
 
+def _fields(record: Any) -> dict[str, Any]:
+    """A record of this file as JSON writes it; `asdict` would copy all that is in it."""
+    return {one.name: getattr(record, one.name) for one in fields(record)}
+
+
 def request_key(model: ChatModel, request: Request) -> bytes:
     """SHA-256 over the model, its endpoint and the whole request."""
-    whole = json.dumps([model.name, model.endpoint, request.canonical()])
+    whole = json.dumps([model.name, model.endpoint, request.canonical])
     return hashlib.sha256(whole.encode()).digest()
 
 

@@ -155,7 +155,8 @@ class Ledger:
     def open(cls, path: Path) -> "Ledger":
         """Opens or begins a ledger. Raises InputError for what is none, OutsideError where the disk refuses."""
         with explained(path):
-            connection = sqlite3.connect(path, isolation_level=None)
+            # one thread at a time uses it, though not always the same: graphs run their nodes where they like
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             ledger = cls(path, connection)
@@ -316,6 +317,16 @@ class Ledger:
             counts = (int(answered), int(unusable), int(failed), reused.get(kind, 0))
             found.append(Usage(purpose, model, *counts, int(tokens_in), int(tokens_out), price))
         return found
+
+    def ways(self, scope: str) -> dict[tuple[str, str], int]:
+        """By model and way how often JSON was come by in that way (`interface.Structured`)."""
+        with explained(self.path):
+            rows = self._connection.execute(
+                "SELECT model, structured, count(*) FROM calls WHERE scope = ? AND structured != 'none'"
+                " GROUP BY model, structured",
+                (scope,),
+            ).fetchall()
+        return {(model, way): int(count) for model, way, count in rows}
 
     def requests(self, scope: str, purpose: str) -> list[tuple[str, Answer | None]]:
         """Requests whose text was kept, in order, with their answers."""

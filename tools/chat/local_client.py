@@ -44,7 +44,7 @@ class LocalModel:
         return self._endpoint
 
     def most_tokens(self, request: Request) -> tuple[int, int]:
-        return len(request.canonical()), request.max_tokens
+        return len(request.canonical), request.max_tokens
 
     async def answer(self, request: Request) -> Answer:
         """See `ChatModel.answer`. Raises Lacking for a request that offers tools."""

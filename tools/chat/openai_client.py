@@ -90,7 +90,9 @@ class OpenAIModel(SdkModel["AsyncOpenAI"]):
         if request.schema is not None and way != "schema":
             messages.append({"role": "user", "content": json_instruction(request.schema)})
         completion: ChatCompletion = await self._client.chat.completions.create(
-            model=self.spec.model, messages=messages, **parameters
+            model=self.spec.model,
+            messages=messages,
+            extra_body=parameters,  # as they are: the SDK would walk through schemas and find nothing to change
         )
         return _answer(request, completion, way)
 

@@ -31,7 +31,7 @@ MAX_RETRIES = 4
 THINKING_ROOM = 8000
 """Tokens added for a model that thinks before it answers."""
 
-_CONNECT_SECONDS, _READ_SECONDS, _CALL_SECONDS = 10.0, 180.0, 900.0
+_CONNECT_SECONDS, _READ_SECONDS, _CALL_SECONDS = 10.0, 300.0, 900.0
 _LONGEST_WAIT = 120.0  # seconds that a retry may wait; then the run ends and can be taken up later
 _TOO_MUCH = {429, 503, 529}
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|\[?::1\]?")
@@ -79,7 +79,7 @@ class SdkModel(ABC, Generic[_Client]):
 
     def most_tokens(self, request: Request) -> tuple[int, int]:
         """A token is a byte at least; what chat templates add is small against that."""
-        return len(request.canonical()), request.max_tokens + self._room
+        return len(request.canonical), request.max_tokens + self._room
 
     async def answer(self, request: Request) -> Answer:
         """See `ChatModel.answer`. The first request that wants something new goes alone: it may be refused."""
@@ -189,7 +189,8 @@ class SdkModel(ABC, Generic[_Client]):
                     sound = is_answer(json.loads(response.content))
                 except (ValueError, RecursionError):
                     sound = False
-                if not sound:
+                echoes_key = self._key is not None and self._key.reveal().encode() in response.content
+                if not sound or echoes_key:
                     raise httpx2.RemoteProtocolError("the body is no answer", request=response.request)
 
         return client_class(

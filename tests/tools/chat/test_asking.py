@@ -14,7 +14,7 @@ import pytest
 from probes.errors import InputError
 from tests.servers.chat import Asked, ChatServer, Said, scripted
 from tests.servers.faults import Faults
-from tests.tools.chat.made import CENT_A_TOKEN, asker, request, run
+from tests.tools.chat.made import CENT_A_TOKEN, VERDICT, asker, request, run
 from tools.chat.asking import Asked as Found
 from tools.chat.interface import Answer, BudgetSpent, CallFailed
 from tools.chat.ledger import Ledger
@@ -201,6 +201,22 @@ def test_a_cost_limit_needs_a_price(tmp_path: Path) -> None:
             asker(server, tmp_path, max_cost=1.0)
 
 
+def test_the_ways_of_structured_output_are_recorded(tmp_path: Path) -> None:
+    verdict = '{"quote": "", "level": "yes"}'
+    with ChatServer(scripted("so", verdict, verdict, f"Mine: {verdict}")) as server:
+        asks = asker(server, tmp_path)
+
+        async def talk() -> None:
+            await asks.ask(request("plain"), "propose")
+            for n in range(3):
+                await asks.ask(request(f"{n}", schema=VERDICT), "judge")
+            await asks.close()
+
+        run(talk())
+    ways = Ledger.open_to_read(tmp_path / "ledger.sqlite").ways("d1")
+    assert ways == {(asks.model.name, "schema"): 2, (asks.model.name, "parsed"): 1}
+
+
 def test_usage_by_purpose(tmp_path: Path) -> None:
     with ChatServer(scripted("so"), faults=Faults(first=["none", "none", *["server error"] * 5])) as server:
         asks = asker(server, tmp_path)
@@ -222,7 +238,7 @@ def test_usage_by_purpose(tmp_path: Path) -> None:
     assert judge.cost == pytest.approx(CENT_A_TOKEN.most(0, judge.output_tokens))
     assert (propose.answered, propose.failed, propose.reused) == (1, 0, 0)
     ((kept, answer),) = ledger.requests("d1", "propose")
-    assert kept == request("b").canonical()
+    assert kept == request("b").canonical
     assert answer is not None
     assert answer.text == "so"
     assert ledger.requests("d1", "judge") == []

@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from probes.errors import InputError, OutsideError
@@ -161,6 +162,12 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_answer_that_echoes_the_key_is_none(provider: str) -> None:
+    with ChatServer(scripted(f"You sent {SECRET}.")) as server, pytest.raises(CallFailed, match="unreadable body"):
+        ask(client(server, provider, GIVEN))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_no_key_is_sent_where_none_is_given(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
@@ -197,7 +204,17 @@ def test_a_providers_own_key_is_for_its_own_host_even_where_the_environment_name
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
     model: Any = connect(parse_spec(f"{provider}:m"), {"OPENAI_API_KEY": SECRET, "ANTHROPIC_API_KEY": SECRET})
     assert str(model._client.base_url).startswith(f"https://api.{provider}.com")
-    run(model.close())
+    seen: list[httpx2.Request] = []
+
+    def provider_itself(sent: httpx2.Request) -> httpx2.Response:
+        seen.append(sent)
+        return httpx2.Response(400, json={"error": {"message": "no"}})
+
+    model._client._client._transport = httpx2.MockTransport(provider_itself)
+    with pytest.raises(CallFailed, match="rejected"):
+        ask(model)
+    assert [sent.url.host for sent in seen] == [f"api.{provider}.com"]
+    assert seen[0].headers["authorization"] == f"Bearer {SECRET}"
 
 
 def test_a_cancelled_call_is_given_up_at_once() -> None:
