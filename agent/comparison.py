@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from agent.alerts import alerts_of, left_out_warning, sampling_warnings
-from agent.values import resolve_sides
+from agent.locating import Located, locate, sides_of
 from probes.errors import InputError
 from probes.scale import FloatArray, IntArray
 from runs.directory import Run
@@ -49,14 +49,16 @@ class Comparison:
     """N samples of Q prompts that have samples on both sides, in the order of the run's samples.
 
     run_row_N: row in the run's samples. split_N: 0 read, 1 select, 2 report. before, after: indices of the
-    control parameter's values. left_out: ids of prompts with one side only. alerts: what must be read before any
-    number; warnings: what else must be known of the samples.
+    control parameter's values. located: where the sweep changes most, None where there is no curve to see it on.
+    left_out: ids of prompts with one side only. alerts: what must be read before any number; warnings: what else
+    must be known of the samples.
     """
 
     mode: Mode
     claim: Claim
     before: tuple[int, ...]
     after: tuple[int, ...]
+    located: Located | None
     run_row_N: IntArray
     sample_ids: Sequence[str]
     prompt_ids_Q: Sequence[str]
@@ -98,10 +100,11 @@ def comparison_of(
     """The comparison of two groups of checkpoints of a run.
 
     before, after: values of the control parameter (`0,2`, or `20:40` with both ends), optional where it has two
-    values. claim: `auto` chooses by the number of prompts. InputError: values that are not the control
-    parameter's, that are on both sides, or sides without a common prompt.
+    values, or a curve whose peak has two sides. claim: `auto` chooses by the number of prompts. InputError: values
+    that are not the control parameter's, that are on both sides, or sides without a common prompt.
     """
-    before_K, after_K = resolve_sides(tuple(run.manifest.control.values), before, after)
+    located = locate(run, _claim(claim, run.manifest.prompts))
+    before_K, after_K = sides_of(tuple(run.manifest.control.values), before, after, located)
     samples = run.samples(["sample_id", "prompt_id", "checkpoint", "split", "response", "finish_reason"])
     checkpoint_M = samples["checkpoint"].to_numpy().astype(np.int64)
     row_M = np.flatnonzero(np.isin(checkpoint_M, before_K + after_K))
@@ -136,6 +139,7 @@ def comparison_of(
         claim=_claim(claim, layout.prompts),
         before=before_K,
         after=after_K,
+        located=located,
         run_row_N=row_N,
         sample_ids=samples["sample_id"].to_pylist(),
         prompt_ids_Q=[prompt_ids[q] for q in used_Q],

@@ -16,13 +16,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from agent.builtin import known_judge
 from agent.comparison import Comparison, comparison_of
+from agent.locating import said_aloud
 from agent.progress import Progress, Silent
 from agent.scoring import Scores
 from agent.settings import DiscoverSettings, shown
 from agent.state import DiscoveryState
 from agent.workbench import Workbench
 from probes.errors import InputError, OutsideError
-from runs.directory import Run
+from runs.directory import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, Run
 from runs.files import explained
 from runs.manifest import program_version
 from tools.report.document import Report
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 STATE_FILE = "state.sqlite"
 REPORT_FILE = "report.json"
+
+COMPARED = (PROMPTS_FILE, SAMPLES_FILE, LOGLIK_FILE)
+"""Files of a run that a report depends on."""
 
 NO_PART_OF_THE_ANSWER = frozenset({"name", "dry_run", "processes", "before", "after", "measure_files"})
 """Settings that do not change a report, or that the fingerprint holds in resolved form."""
@@ -58,6 +62,8 @@ def open_bench(run: Run, settings: DiscoverSettings, progress: Progress) -> Work
     """The comparison that the settings name, ready to be worked on."""
     progress.stage("reading the run")
     comparison = comparison_of(run, settings.before, settings.after, settings.claim)
+    if comparison.located is not None and settings.before is None and settings.after is None:
+        progress.note(said_aloud(run, comparison.located))
     files = {f"file:{path.resolve()}" for path in settings.measure_files}
     scores = Scores(run, comparison, frozenset(files), settings.processes, progress)
     return Workbench(run, comparison, scores, settings, progress)
@@ -69,7 +75,7 @@ def fingerprint_of(run: Run, comparison: Comparison, settings: DiscoverSettings)
     plain = settings.model_dump(mode="json", exclude=set(NO_PART_OF_THE_ANSWER))
     return {
         "version": program_version(),
-        "samples": {name: record.sha256 for name, record in sorted(run.manifest.files.items()) if "/" not in name},
+        "samples": {name: run.manifest.files[name].sha256 for name in COMPARED if name in run.manifest.files},
         "before": [control.values[k] for k in comparison.before],
         "after": [control.values[k] for k in comparison.after],
         "measure_files": {str(path.resolve()): _digest(path) for path in settings.measure_files},

@@ -14,7 +14,7 @@ import numpy as np
 
 from agent.alerts import few_prompts_warnings
 from agent.builtin import candidate_of
-from agent.comparison import Comparison, Part
+from agent.comparison import Comparison, Mode, Part
 from agent.estimates import SetNumbers, interval, share_of_bound
 from agent.examples import UNEXPLAINED, unexplained
 from agent.parameters import off_scale_warnings, parameters_of
@@ -34,6 +34,7 @@ from tools.report.document import (
     Control,
     Prompts,
     Report,
+    Scored,
     SetOfParameters,
     Source,
     Splits,
@@ -107,7 +108,7 @@ def assemble(
     measured_on: Literal["report", "all"] = "report",
 ) -> Report:
     """A report from the numbers of a set: what a discovery and the measuring of a known set have in common."""
-    comparison, run = bench.comparison, bench.run
+    comparison, run, located = bench.comparison, bench.run, bench.comparison.located
     part, values = numbers.part, run.manifest.control.values
     alerts = comparison.alerts
     said = [*alerts, *comparison.warnings, *few_prompts_warnings(part.layout.prompts, comparison.claim), *warnings]
@@ -127,6 +128,8 @@ def assemble(
             before=tuple(values[k] for k in comparison.before),
             after=tuple(values[k] for k in comparison.after),
         ),
+        transition=None if located is None else located.record(comparison.before, comparison.after),
+        scored=_scored(run, comparison.mode),
         total=total,
         set=record,
         parameters=parameters,
@@ -189,6 +192,12 @@ def _length_levels(bench: Workbench, chosen: Sequence[CandidateState]) -> IntArr
     judge = f"code:{LENGTH}"
     length = next((one for one in chosen if one["judge"] == judge), None) or candidate_of(bench, judge)
     return bench.levels([length])[:, 0]
+
+
+def _scored(run: Run, mode: Mode) -> Scored | None:
+    """What the likelihoods that were used come from; None without, or where the run does not know."""
+    how = run.manifest.scoring
+    return None if how is None or mode == "black-box" else Scored.model_validate(how.model_dump())
 
 
 def samples_hash(run: Run) -> str:

@@ -71,6 +71,13 @@ def peak(curve: Sequence[Boundary]) -> Boundary:
     return best
 
 
+def stands_out(curve: Sequence[Boundary]) -> bool:
+    """Whether the peak's lower limit is above the curve's baseline, its median over measured boundaries."""
+    measured = [boundary.total["linear"] for boundary in curve if boundary.total is not None]
+    highest = max(measured, key=lambda estimate: estimate.value, default=None)
+    return highest is not None and highest.low > float(np.median([estimate.value for estimate in measured]))
+
+
 def _total(
     loglik_NK: FloatArray,
     prompt_N: IntArray,

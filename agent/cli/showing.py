@@ -55,6 +55,7 @@ def show_plan(run: "Run", settings: "DiscoverSettings") -> None:
 
     comparison = comparison_of(run, settings.before, settings.after, settings.claim)
     control = run.manifest.control
+    chosen = settings.before is None and settings.after is None and comparison.located is not None
     before, after = (
         ", ".join(str(control.values[index]) for index in side) for side in (comparison.before, comparison.after)
     )
@@ -62,8 +63,8 @@ def show_plan(run: "Run", settings: "DiscoverSettings") -> None:
     splits = ", ".join(f"{name} {part.layout.samples:,}" for name, part in zip(SPLITS, parts, strict=True))
     claim = "prompts like these" if comparison.claim == "random" else "these prompts"
     lines = (
-        f"{control.name}: {before} against {after}, {'with' if comparison.mode == 'likelihood' else 'without'} "
-        "log-likelihoods",
+        f"{control.name}: {before} against {after}{', the two sides of the peak' if chosen else ''}, "
+        f"{'with' if comparison.mode == 'likelihood' else 'without'} log-likelihoods",
         f"{comparison.layout.samples:,} samples of {comparison.layout.prompts:,} prompts "
         f"({len(comparison.left_out):,} prompts with one side only are left out); the claim is about {claim}",
         f"splits: {splits}",

@@ -1,15 +1,21 @@
 """Small runs with known truth for the tests of the agent."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from probes.toy_world import ToyWorld, demo_world
+from probes.scale import IntArray
+from probes.toy_world import Course, ToyWorld, demo_world
+from runs.columns import WITHOUT_SPLIT
 from runs.directory import LOGLIK_FILE, Run
 from runs.files import write_array_whole
 from runs.importing import import_rows
+from runs.manifest import Control, Scoring
+from runs.schema import PROMPTS_SCHEMA
 from runs.storing import ImportOptions
 
 Rows = list[dict[str, Any]]
@@ -89,3 +95,59 @@ def likelihood_run(folder: Path, *, prompts: int = 24, draws: int = 10, seed: in
         write_array_whole(run.path / LOGLIK_FILE, loglik_NK[rows].astype(np.float32))
         run.record_stage("score", [LOGLIK_FILE])
     return Run.open(run.path), world
+
+
+SWEEP_STEPS = tuple(range(0, 41, 4))
+"""Control values of `sweep_run`; behavior changes between 16 and 20."""
+
+
+def sweep_run(
+    folder: Path,
+    *,
+    prompts: int = 8,
+    draws: int = 8,
+    seed: int = 0,
+    values: Sequence[float | int | str] = SWEEP_STEPS,
+    course: Course = Course("sharp", position=18.0, width=1.0),  # noqa: B008 (frozen)
+) -> tuple[Run, ToyWorld, IntArray]:
+    """A run of a toy world's sweep with exact log-likelihoods, and the type of each prompt."""
+    world = replace(demo_world(), control_K=np.array(SWEEP_STEPS, dtype=np.float64), course=course)
+    rng = np.random.default_rng(seed)
+    types_Q = rng.choice(world.grammar.types, size=prompts, replace=False, p=world.grammar.weight_Q).astype(
+        np.int64
+    )
+    checkpoints = len(SWEEP_STEPS)
+    drawn = world.draw(rng, types_Q, draws, before=(0,), after=range(1, checkpoints))
+    texts, responses = world.texts(drawn)
+    prompt_of = dict(zip(drawn.prompt_N.tolist(), texts, strict=True))
+    count = len(responses)
+    samples = pa.table(
+        {
+            "sample_id": [f"s{i}" for i in range(count)],
+            "prompt_id": [f"p{q}" for q in drawn.prompt_N.tolist()],
+            "checkpoint": pa.array(drawn.checkpoint_N, pa.int32()),
+            "draw": pa.array([i % draws for i in range(count)], pa.int32()),
+            "response": responses,
+            "token_ids": pa.nulls(count, WITHOUT_SPLIT.field("token_ids").type),
+            "finish_reason": pa.nulls(count, WITHOUT_SPLIT.field("finish_reason").type),
+            "logprob": pa.nulls(count, WITHOUT_SPLIT.field("logprob").type),
+            "scores": pa.nulls(count, WITHOUT_SPLIT.field("scores").type),
+        },
+        schema=WITHOUT_SPLIT,
+    )
+    asked = pa.table(
+        {
+            "prompt_id": [f"p{q}" for q in prompt_of],
+            "domain": pa.nulls(len(prompt_of), pa.string()),
+            "prompt": list(prompt_of.values()),
+            "messages": pa.nulls(len(prompt_of), pa.string()),
+        },
+        schema=PROMPTS_SCHEMA,
+    )
+    control = Control(name="step", values=list(values))
+    run = Run.create(folder, control=control, prompts=asked, samples=samples, seed=seed, name="sweep")
+    with run.locked():
+        write_array_whole(run.path / LOGLIK_FILE, world.loglik(drawn).astype(np.float32))
+        scored = Scoring(engine="transformers", precision="float32", device="cpu", temperature=1.0)
+        run.record_stage("score", [LOGLIK_FILE], scoring=scored)
+    return Run.open(run.path), world, types_Q

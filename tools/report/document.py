@@ -74,7 +74,10 @@ class Control(Record):
 
 
 class TransitionPoint(Record):
-    """The dissimilarity between the windows left and right of one boundary."""
+    """The dissimilarity between the windows left and right of one boundary, null where it was not measurable.
+
+    at: midway between the two neighbouring values of the control parameter.
+    """
 
     at: float
     linear: float | None
@@ -85,7 +88,12 @@ class TransitionPoint(Record):
 
 
 class Transition(Record):
-    """Where the windowed curve peaks; `at` is null if the peak does not stand above the baseline."""
+    """Where the windowed curve peaks; `at` is null if the peak does not stand above the baseline.
+
+    window: checkpoints on either side of a boundary. largest: the boundary with the largest linear dissimilarity,
+    whether or not it stands out. compared: whether its two sides are the report's. gradient_norm_peak: the step
+    with the largest gradient norm, where the control parameter is a step of training.
+    """
 
     at: float | None
     low: float | None = None
@@ -93,6 +101,21 @@ class Transition(Record):
     width: float | None = None
     gradient_norm_peak: float | None = None
     curve: tuple[TransitionPoint, ...] = ()
+    window: int | None = None
+    largest: float | None = None
+    compared: bool = False
+    split: Split = "read"
+
+
+class Scored(Record):
+    """What the likelihoods come from. precision: of the model's layers. band: farthest checkpoint, counted from a
+    sample's own, that it was scored under; null: all."""
+
+    engine: Text
+    precision: Text
+    device: Text = ""
+    temperature: float | None = None
+    band: int | None = None
 
 
 class Total(Record):
@@ -296,6 +319,7 @@ class Report(Record):
     mode: Literal["likelihood", "black-box"]
     control: Control
     transition: Transition | None = None
+    scored: Scored | None = None
     total: Total
     set: SetOfParameters
     parameters: tuple[Parameter, ...] = ()
