@@ -29,6 +29,9 @@ REFUSALS = frozenset({400, 422, 501})
 """HTTP statuses by which servers refuse what they cannot do."""
 
 _STRUCTURED = r"response_format|json.?(schema|object|mode)|structured.?output|output_(config|format)|grammar"
+_TOOLS = (  # tools are named, and that they are not to be had: messages about their order name them too
+    r"(?s)\A(?=.*(\btool|function.?call))(?=.*(support|requires|enable|available|permitted|allowed|recogni))"
+)
 _NAMED: dict[Feature, str] = {
     "temperature": r"\btemperature\b",
     "seed": r"\bseed\b",
@@ -37,8 +40,8 @@ _NAMED: dict[Feature, str] = {
     "max_completion_tokens": r"max_completion_tokens",
     "schema": _STRUCTURED,
     "object": _STRUCTURED,
-    "answer_tool": r"\btool|function.?call",
-    "tools": r"\btool|function.?call",
+    "answer_tool": _TOOLS,
+    "tools": _TOOLS,
 }
 
 

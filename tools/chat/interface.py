@@ -7,12 +7,14 @@ Who uses what, from the outside inward:
 * `asking.Asker` is made of a `ChatModel` (`connect.connect(spec)`), a `ledger.Ledger` (one a run, opened by the
   agent and handed in) and a `budget.Budget` (one a discovery). Judgments are looked up and kept in the ledger by
   `ledger.judgment_key`, however criteria were grouped into calls.
-* All of this belongs to one event loop: code that is not async holds one `asyncio.Runner` as long as the model.
+* One `Asker` a model and scope: it keeps requests from being sent twice at once. All of this belongs to one
+  event loop: code that is not async holds one `asyncio.Runner` as long as the model.
 * A `ChatModel` is an OpenAI-compatible server (`openai_client`), an Anthropic-compatible one (`anthropic_client`)
   or a model in this process (`local_client`). What a model cannot do it says once, by its server's own error
   (`abilities`); the request is adapted, and `Answer.structured` tells which way was used.
 * `parsing` reads what models write where JSON or a level was wanted; `level_tokens` reads the probabilities of a
-  level's tokens; `prices` turns tokens into money, or says that nobody knows the price.
+  level's tokens; `fence` sets text that is not ours apart; `prices` turns tokens into money, or says that nobody
+  knows the price.
 
 What goes wrong is typed. `CallFailed`: this one call came to nothing, count it and go on. `Lacking`: the model
 has no tool calling, ask in one prompt. `BudgetSpent`: an ordinary end. `OutsideError` (probes.errors): the server

@@ -9,9 +9,9 @@ import asyncio
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from probes.errors import InputError, OutsideError
@@ -50,7 +50,12 @@ _LEAVES_FOR_USERS_SERVER = {
 }
 """Headers that go to a server named by address: nothing that the environment adds for a provider."""
 
-_Client = TypeVar("_Client")
+
+class _Closing(Protocol):
+    async def close(self) -> None: ...
+
+
+_Client = TypeVar("_Client", bound=_Closing)
 
 
 class SdkModel(ABC, Generic[_Client]):
@@ -98,8 +103,7 @@ class SdkModel(ABC, Generic[_Client]):
         return THINKING_ROOM if THINKS in self.abilities.lacking else 0
 
     async def close(self) -> None:
-        close: Callable[[], Awaitable[None]] = getattr(self._client, "close")  # noqa: B009
-        await close()
+        await self._client.close()
 
     @abstractmethod
     def _connect(self) -> _Client:
@@ -136,6 +140,8 @@ class SdkModel(ABC, Generic[_Client]):
                 if refused is None:
                     self._explain(error)
                 tentative.add(refused)
+                if refused == "tools":  # no answer without them will bear that out
+                    self.abilities.learn({refused})
                 continue
             except (*self.connection_errors, *self.timeout_errors) as error:
                 self._explain(error)

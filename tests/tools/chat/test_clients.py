@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers.chat import Asked, ChatServer, Said, scripted
 from tests.tools.chat.made import LOOK, PROVIDERS, VERDICT, client, request, run
+from tools.chat.abilities import refused_feature
 from tools.chat.interface import Answer, ChatModel, Lacking, Message, Request
 from tools.chat.sdk import THINKING_ROOM
 
@@ -131,8 +132,29 @@ def test_tools_are_called_answered_and_put_away(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_model_without_tools_says_so(provider: str) -> None:
-    with ChatServer(scripted("so"), lacking={"tools"}) as server, pytest.raises(Lacking):
-        ask(client(server, provider), request(tools=(LOOK,)))
+    async def twice(model: ChatModel) -> None:
+        for n in range(2):
+            with pytest.raises(Lacking):
+                await model.answer(request(f"{n}", tools=(LOOK,)))
+        await model.close()
+
+    with ChatServer(scripted("so"), lacking={"tools"}) as server:
+        run(twice(client(server, provider)))
+    assert len(server.refusals) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "refused"),
+    [
+        ('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', True),
+        ("registry.ollama.ai/library/m does not support tools", True),
+        ("tools param requires --jinja flag", True),
+        ("deepseek-reasoner does not support Function Calling", True),
+        ("messages with role 'tool' must be a response to a preceding message with 'tool_calls'", False),
+    ],
+)
+def test_what_servers_say_of_tools(message: str, refused: bool) -> None:
+    assert refused_feature(message, ["tools", "temperature"]) == ("tools" if refused else None)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
