@@ -45,6 +45,7 @@ def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progre
     with run.locked():
         if run.manifest.has_done(SAMPLES_STAGE):
             _require_same(run, sampling, table, settings.draws)
+            Parts(run, "samples", {}, "").remove()  # of a process that was killed after it had joined them
             progress.note("the samples are there already")
             return
         outline = outline_of(run)

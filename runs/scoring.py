@@ -57,6 +57,7 @@ def score(run: Run, settings: ScoreSettings, progress: Progress) -> Scoring:
         band = settings.band or (count if count <= _FEW_CHECKPOINTS else _BAND)
         how = _scoring(run, settings.device, None if band >= count - 1 else band)
         if run.manifest.has_done(SCORE_STAGE) and run.manifest.scoring == how:
+            Parts(run, "loglik", {}, "").remove()  # of a process that was killed after it had joined them
             progress.note("the likelihoods are there already")
             return how
         if how.band is not None:
@@ -92,6 +93,7 @@ def score_tokens(
         how = _scoring(run, settings.device, None)
         name = json.dumps([sides, how.model_dump()], sort_keys=True)
         if _holds(run, name):
+            Parts(run, "token_loglik", {}, "").remove()
             return
         samples = run.samples(["sample_id", "prompt_id", "checkpoint", "token_ids", "logprob"])
         samples = samples.filter(pc.is_in(samples["checkpoint"], pa.array(sides, pa.int32())))

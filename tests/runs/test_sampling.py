@@ -228,8 +228,12 @@ def test_samples_are_drawn_once(run: Run) -> None:
     sample(run, PROMPTS, SETTINGS, Silent())
     before = run.samples()
     heard = Heard()
+    left = run.path / "parts" / "samples-0123-000000.parquet"  # as after a kill between joining and tidying up
+    left.parent.mkdir()
+    left.touch()
     sample(run, PROMPTS, SETTINGS, heard)
     assert heard.notes == ["the samples are there already"]
+    assert not left.parent.exists()
     with pytest.raises(InputError, match="drawn with other settings"):
         sample(run, PROMPTS, SampleSettings(draws=6, temperature=0.9, device="cpu"), Silent())
     with pytest.raises(InputError, match="drawn with other settings"):

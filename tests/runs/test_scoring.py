@@ -244,8 +244,7 @@ def test_kill_nine_at_any_moment_loses_nothing_that_was_done(tmp_path: Path) -> 
     child.wait()
     child.stdout.close()
     run = Run.open(run.path)
-    if not run.manifest.has_done("samples"):
-        sample(run, PROMPTS, SETTINGS, Silent())
+    sample(run, PROMPTS, SETTINGS, Silent())
     score(run, ON_CPU, Silent())
     (tmp_path / "other").mkdir()
     other = begin_run(tmp_path / "other")
