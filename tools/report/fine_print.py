@@ -22,6 +22,7 @@ def fine_print(report: Report) -> list[str]:
     """All that belongs under the numbers, in order, empty sentences left out."""
     sentences = [
         measured_sentence(report),
+        scored_sentence(report),
         set_samples_sentence(report),
         claim_sentence(report),
         left_out_sentence(report),
@@ -64,6 +65,17 @@ def measured_sentence(report: Report) -> str:
     if report.measured_on == "all":
         return f"Measured on all {samples}; the set was fixed beforehand."
     return f"Measured on the report split: {samples} that neither proposing nor selecting saw."
+
+
+def scored_sentence(report: Report) -> str:
+    """What the likelihoods come from."""
+    scored = report.scored
+    if scored is None:
+        return ""
+    engine, precision, device = (one_line(text, 40) for text in (scored.engine, scored.precision, scored.device))
+    where = f" on {device}" if device else ""
+    temperature = f", at temperature {scored.temperature:g}" if scored.temperature is not None else ""
+    return f"Likelihoods: {engine}, layers in {precision}{where}{temperature}."
 
 
 def set_samples_sentence(report: Report) -> str:

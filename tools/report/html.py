@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tools.report import fine_print, numbers, safe_text, words
+from tools.report import curve, fine_print, numbers, safe_text, words
 from tools.report.document import Parameter, Report
 
 _HERE = Path(__file__).parent
@@ -35,6 +35,7 @@ def render(report: Report) -> str:
             sides=words.side_names(report),
             other_warnings=others,
             contents=len(report.parameters) >= _LONG,
+            drawing=curve.drawing(report),
         )
     )
 
@@ -49,9 +50,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, fine=fine_print, numbers=numbers, level_rows=_level_rows)
+    environment.globals.update(words=words, curve=curve, fine=fine_print, numbers=numbers, level_rows=_level_rows)
     environment.filters.update(
-        line=safe_text.one_line, cut=safe_text.first_lines, percent=numbers.percent, place=_place
+        line=safe_text.one_line, cut=safe_text.first_lines, percent=numbers.percent, place=_place, unit=_unit
     )
     return environment
 
@@ -63,6 +64,11 @@ def _finalize(value: Any) -> Any:
 def _place(fraction: float) -> str:
     """A place along a bar, as an SVG length."""
     return f"{100 * min(max(fraction, 0.0), 1.0):.2f}%"
+
+
+def _unit(length: float) -> str:
+    """A length in units of a drawing."""
+    return f"{length:.1f}"
 
 
 def _level_rows(parameter: Parameter) -> list[tuple[str, str, float, float]]:

@@ -6,6 +6,7 @@ it is shown as it is, and never becomes a link, an image, a heading or HTML.
 
 from collections.abc import Iterable
 
+from tools.report.curve import curve_sentence, interval_of, transition_sentences
 from tools.report.document import Example, Parameter, Report, Shown
 from tools.report.fine_print import (
     candidate_share_words,
@@ -19,7 +20,7 @@ from tools.report.fine_print import (
     splits_sentence,
     usage_sentence,
 )
-from tools.report.numbers import percent
+from tools.report.numbers import number, percent
 from tools.report.safe_text import first_lines, markdown_cell, markdown_fence, markdown_inline
 from tools.report.words import (
     SCALE_SENTENCE,
@@ -51,6 +52,7 @@ def render(report: Report) -> str:
         f"# What changed: {markdown_inline(before)} → {markdown_inline(after)}",
         f"Discovery {markdown_inline(report.name, 80)} of run {markdown_inline(report.run, 80)}.",
         *(_sentence(sentence) for sentence in headline(report)),
+        *_transition(report),
         *_total(report),
         *_parameters(report),
         *_unexplained(report),
@@ -78,6 +80,32 @@ def _table(header: list[str], rows: Iterable[list[str]]) -> str:
 
 def _alerts(report: Report) -> list[str]:
     return [f"> **Read this first.** {_sentence(alert)}" for alert in report.alerts]
+
+
+def _transition(report: Report) -> list[str]:
+    transition = report.transition
+    if transition is None or not transition.curve:
+        return []
+    rows = [
+        [
+            f"**{point.at:g}**" if point.at == transition.at else f"{point.at:g}",
+            interval_words(interval_of(point)),
+            *(UNKNOWN if value is None else number(value) for value in (point.js, point.tv)),
+        ]
+        for point in transition.curve
+    ]
+    header = [
+        markdown_cell(report.control.name, 40),
+        "dissimilarity (linear)",
+        "Jensen-Shannon",
+        "total variation",
+    ]
+    return [
+        "## Where it changed",
+        _sentence(" ".join(transition_sentences(report))),
+        _sentence(curve_sentence(report)),
+        _table(header, rows),
+    ]
 
 
 def _total(report: Report) -> list[str]:

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from tools.report.curve import curve_sentence, interval_of, transition_sentences
 from tools.report.document import Example, Parameter, Report, Shown
 from tools.report.fine_print import fine_print, judge_words, missing_sentence, parameter_facts
 from tools.report.numbers import percent
@@ -34,6 +35,7 @@ from tools.report.words import (
 _LEGEND = "Bars are solid up to the lower limit and shaded up to the upper one."
 _WIDEST = 110
 _EXAMPLES = 2
+_PLACES = 21
 _BEFORE, _AFTER, _HEADING, _DIM, _ALERT = "blue", "dark_orange", "bold", "dim", "bold red"
 _ASCII = str.maketrans({"…": "...", "→": "->", "↵": "/", "–": "-", "·": "-", "“": '"', "”": '"'})
 
@@ -66,6 +68,7 @@ class _Page:
             *self.alerts(),
             self.title(),
             *(self.text(sentence) for sentence in headline(self.report)),
+            *self.transition(),
             *self.total(),
             *self.parameters(),
             *self.examples(),
@@ -119,6 +122,31 @@ class _Page:
         title.append_text(self.text(after, f"bold {_AFTER}"))
         where = f"\n{one_line(self.report.name, 80)} of run {one_line(self.report.run, 80)}, {self.report.mode}"
         return title.append_text(self.text(where, _DIM))
+
+    def transition(self) -> list[RenderableType]:
+        """A bar for each place of the sweep; of a long sweep those around the largest."""
+        transition = self.report.transition
+        sentences = transition_sentences(self.report)
+        if transition is None or not sentences:
+            return []
+        bars = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
+        bars.add_column(justify="right")
+        bars.add_column()
+        bars.add_column(overflow="fold")
+        places = [point.at for point in transition.curve]
+        first = max(0, min(places.index(transition.largest or places[0]) - _PLACES // 2, len(places) - _PLACES))
+        for point in transition.curve[first : first + _PLACES]:
+            value, low, high = (one or 0.0 for one in (point.linear, point.low, point.high))
+            words = interval_words(interval_of(point))
+            style = _HEADING if point.at == transition.at else ""
+            bars.add_row(
+                self.text(f"{point.at:g}", style), self.bar(24, low, max(high, value)), self.text(words, style)
+            )
+        told = [curve_sentence(self.report), _LEGEND]
+        if len(places) > _PLACES:
+            told.append(f"These are {_PLACES} of {len(places)} places; report.html shows all.")
+        heading = self.heading("Where it changed")
+        return [Group(heading, self.text(" ".join(sentences))), Group(bars, self.text(" ".join(told), _DIM))]
 
     def total(self) -> list[RenderableType]:
         sentences = [total_sentence(self.report), SCALE_SENTENCE, best_reader_sentence(self.report)]

@@ -12,15 +12,17 @@ from tools.report import html
 from tools.report.document import Report
 from tools.report.safe_text import visible
 
-VOID = {"meta", "br", "img", "link", "input", "hr", "base", "rect", "line"}
+VOID = {"meta", "br", "img", "link", "input", "hr", "base", "rect", "line", "polyline"}
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "section", "header", "nav", "h1", "h2", "h3", "h4",
     "p", "div", "dl", "dt", "dd", "ol", "ul", "li", "a", "bdi", "span", "small", "strong", "br", "table", "thead",
     "tbody", "tr", "th", "td", "svg", "rect", "line", "blockquote", "details", "summary",
+    "figure", "figcaption", "text", "polyline", "circle",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "role", "dir", "colspan",
     "data-label", "width", "height", "x1", "x2", "y1", "y2", "aria-label", "aria-hidden",
+    "viewbox", "x", "y", "cx", "cy", "r", "points", "transform", "text-anchor",
 }  # fmt: skip
 
 
