@@ -212,7 +212,8 @@ def _indicators(column_N: FloatArray) -> sparse.csr_matrix:
 class _CrossValidated:
     """A discriminator fitted without each fold. fold_N: fold of each sample, learned from or not.
 
-    model_K: None where the other folds hold no prompt with both sides: nothing is known, eta = 1/2.
+    model_K: None where the other folds hold no prompt with both sides, or where margins point the wrong way:
+    nothing is known, eta = 1/2.
     """
 
     fold_N: IntArray
@@ -297,6 +298,11 @@ def _calibrated(
     platt = LogisticRegression().fit(
         held_out_L[mask_L][:, None], sub.side_N == BEFORE, sample_weight=sub.weight_N * sub.samples
     )
+    if platt.coef_[0, 0] <= 0:
+        # Held-out margins point the wrong way where both sides gave the same answers: one that is held out is
+        # known by its twin, which the model saw on the other side. Turning them round would tell identical files
+        # apart.
+        return None
     return _Calibrated(margin, platt, sub.samples)
 
 

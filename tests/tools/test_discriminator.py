@@ -122,6 +122,21 @@ def test_a_topic_that_a_fold_lacks_on_one_side_does_not_mislead() -> None:
     assert found.bounds.linear.plug_in == pytest.approx(0.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("draws", [1, 6])
+def test_the_same_answers_on_both_sides_are_not_told_apart(draws: int) -> None:
+    # An adapter that was not loaded: each answer stands on both sides, and its twin gives away a held-out one.
+    layout = even_layout(12, draws)
+    rng = np.random.default_rng(0)
+    words = list("abcdefghijklmnop")
+    texts = [" ".join(rng.choice(words, 12)) for _ in range(12 * draws)]
+    twin_N = np.empty(layout.samples, dtype=np.int64)
+    for side in (0, 1):
+        twin_N[layout.side_N == side] = np.arange(12 * draws)
+    found = lower_bound([texts[twin] for twin in twin_N], None, layout, everything(layout), seed=0)
+    assert found.bounds.linear.plug_in <= 0.0
+    assert found.bounds.linear.low == 0.0
+
+
 def test_missing_scores_tell_nothing() -> None:
     layout = even_layout(10, 30)
     rng = np.random.default_rng(3)
