@@ -14,7 +14,7 @@ from agent.comparison import Comparison
 from agent.contrast import patterns
 from agent.reading import unexplained_on
 from agent.scoring import Scores
-from agent.settings import shown
+from agent.settings import BUILTIN, shown
 from agent.state import CandidateState, DiscoveryState, candidate_state
 from agent.workbench import Workbench
 from probes.errors import InputError
@@ -36,7 +36,10 @@ ONE_LEVEL = Scale("numeric", (Level("any"),))
 
 
 def propose(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
-    """The node: measures and scores in the first round, patterns in every round."""
+    """The node: measures and scores in the first round, patterns in every round.
+
+    Where only language models propose, what is given and the scores that came with the data still stand.
+    """
     update: DiscoveryState = {}
     known = state["candidates"]
     fresh: list[CandidateState] = []
@@ -44,7 +47,8 @@ def propose(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
         fresh, warnings = first_candidates(bench)
         update["chosen"] = [candidate["id"] for candidate in fresh if candidate["given"]]
         update["warnings"] = warnings
-    fresh.extend(pattern_candidates(bench, state))
+    if BUILTIN in bench.settings.model:
+        fresh.extend(pattern_candidates(bench, state))
     ids = {candidate["id"] for candidate in known}
     new = list(
         {candidate["id"]: candidate for candidate in reversed(fresh) if candidate["id"] not in ids}.values()
@@ -60,7 +64,8 @@ def first_candidates(bench: Workbench) -> tuple[list[CandidateState], list[str]]
     """
     settings, scores = bench.settings, bench.scores
     named = [known_judge(scores, spec) for spec in settings.given]
-    measures = [f"code:{measure.id}" for measure in CATALOGUE] + sorted(scores.files)
+    catalogue = [f"code:{measure.id}" for measure in CATALOGUE] if BUILTIN in settings.model else []
+    measures = catalogue + sorted(scores.files)
     bench.scores.measure([judge for judge in (*named, *measures) if not judge.startswith("data:")])
     data, warnings = usable_scores(bench) if settings.use_scores else ([], [])
     fresh = [candidate_of(bench, judge, given=True) for judge in named]

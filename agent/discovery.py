@@ -37,7 +37,9 @@ REPORT_FILE = "report.json"
 COMPARED = (PROMPTS_FILE, SAMPLES_FILE, LOGLIK_FILE)
 """Files of a run that a report depends on."""
 
-NO_PART_OF_THE_ANSWER = frozenset({"name", "dry_run", "processes", "before", "after", "measure_files"})
+NO_PART_OF_THE_ANSWER = frozenset(
+    {"name", "dry_run", "processes", "before", "after", "measure_files", "prices", "judge_template"}
+)
 """Settings that do not change a report, or that the fingerprint holds in resolved form."""
 
 
@@ -52,10 +54,27 @@ def discover_run(run: Run, settings: DiscoverSettings, *, progress: Progress | N
         bench = open_bench(run, settings, progress or Silent())
         for name in settings.given:
             known_judge(bench.scores, name)  # refused before anything is written
+        if settings.judge_spec is not None:
+            from agent.models import require_models
+
+            require_models(settings)
         fingerprint = fingerprint_of(run, bench.comparison, settings)
         folder = _folder_for(run, settings.name, fingerprint)
-        with _graph_of(folder) as graph:
-            return _run_graph(graph, bench, folder, fingerprint)
+        with _graph_of(folder) as graph, with_models(bench.named(folder.name)) as ready:
+            return _run_graph(graph, ready, folder, fingerprint)
+
+
+@contextmanager
+def with_models(bench: Workbench) -> Iterator[Workbench]:
+    """The workbench with the language models that its settings name, open for the length of the block."""
+    if bench.settings.judge_spec is None:
+        yield bench
+        return
+    from agent.judgments import Judgments  # with the clients' libraries behind it
+    from agent.models import Models
+
+    with closing(Models(bench.run, bench.name, bench.settings, bench.progress)) as models:
+        yield bench.judged_by(Judgments(bench.comparison, models))
 
 
 def open_bench(run: Run, settings: DiscoverSettings, progress: Progress) -> Workbench:
@@ -79,6 +98,7 @@ def fingerprint_of(run: Run, comparison: Comparison, settings: DiscoverSettings)
         "before": [control.values[k] for k in comparison.before],
         "after": [control.values[k] for k in comparison.after],
         "measure_files": {str(path.resolve()): _digest(path) for path in settings.measure_files},
+        "judge_template": settings.judge_template and _digest(settings.judge_template),
         **plain,
     }
 
@@ -158,7 +178,6 @@ def _run_graph(graph: "Graph", bench: Workbench, folder: Path, fingerprint: dict
     from agent.graph import ROUND
     from agent.reporting import write_report
 
-    bench = bench.named(folder.name)
     state = _state(graph)
     if state and state["fingerprint"] != fingerprint:
         raise InputError(difference(folder.name, state["fingerprint"], fingerprint))

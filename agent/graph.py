@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from agent.builtin import propose
+from agent.proposing import propose
 from agent.reading import read
 from agent.reporting import report
 from agent.screening import race, screen

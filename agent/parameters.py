@@ -120,5 +120,5 @@ def off_scale_warnings(parameters: Sequence[Parameter]) -> list[str]:
         f"{parameter.name!r}: {off.before} samples before and {off.after} after have a score that lies on no "
         "level (too rare for one of its own): they are left out where it is used"
         for parameter in parameters
-        if (off := parameter.judged.failed).before + off.after > 0
+        if parameter.judge.startswith("data:") and (off := parameter.judged.failed).before + off.after > 0
     ]

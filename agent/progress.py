@@ -4,6 +4,7 @@ Everything here writes to stderr; stdout belongs to the report. rich is imported
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -13,6 +14,10 @@ from probes.progress import Silent as Silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
+
+
+STATUS_SECONDS = 30.0
+"""How often a log is told where a long stage stands."""
 
 
 @contextmanager
@@ -60,12 +65,18 @@ class PlainLines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._said_at = time.monotonic()
 
     def stage(self, name: str, total: int | None = None) -> None:
         self.note(name if total is None else f"{name} ({total:,})")
 
     def advance(self, steps: int = 1) -> None:
         pass
+
+    def status(self, text: str) -> None:
+        if time.monotonic() - self._said_at >= STATUS_SECONDS:
+            self._said_at = time.monotonic()
+            self.note(f"  {text}")
 
     def note(self, text: str) -> None:
         print(visible(text), file=self._stream, flush=True)
@@ -76,15 +87,21 @@ class Bars:
 
     def __init__(self, bars: "RichProgress") -> None:
         self._bars = bars
+        self._stage = ""
 
     def stage(self, name: str, total: int | None = None) -> None:
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
-        self._bars.add_task(visible(name), total=total)
+        self._stage = visible(name)
+        self._bars.add_task(self._stage, total=total)
 
     def advance(self, steps: int = 1) -> None:
         for task in self._bars.task_ids:
             self._bars.advance(task, steps)
+
+    def status(self, text: str) -> None:
+        for task in self._bars.task_ids:
+            self._bars.update(task, description=f"{self._stage}: {visible(text)}")
 
     def note(self, text: str) -> None:
         self._bars.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)

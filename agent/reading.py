@@ -19,6 +19,11 @@ def read(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     """The node: opens the next round by choosing the samples it is proposed from."""
     part = bench.comparison.read
     current = state["round"] + 1
+    if bench.judgments is not None:
+        from agent.racing import judge_rows
+
+        chosen = by_id(state.get("candidates", []), state.get("chosen", []))
+        judge_rows(bench, chosen, part.row_N, f"round {current}: judging the set on the read split")
     if state.get("chosen"):
         rows = largest_residuals(unexplained_on(part, state, bench), MOST_SHOWN)
     else:

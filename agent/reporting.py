@@ -20,6 +20,7 @@ from agent.examples import UNEXPLAINED, unexplained
 from agent.parameters import off_scale_warnings, parameters_of
 from agent.reading import largest_residuals
 from agent.selecting import q_values_of
+from agent.settings import BUILTIN
 from agent.state import CandidateState, DiscoveryState, by_id
 from agent.totals import total_of
 from agent.tried import candidates_of
@@ -40,6 +41,7 @@ from tools.report.document import (
     Splits,
     Total,
     Unexplained,
+    Usage,
 )
 from tools.report.save import save_report
 from tools.visibility import smallest_visible
@@ -72,6 +74,12 @@ def report_of(state: DiscoveryState, bench: Workbench, reports_seen: int) -> Rep
     """The report of a discovery that has stopped."""
     comparison, settings = bench.comparison, bench.settings
     chosen = by_id(state["candidates"], state.get("chosen", []))
+    warnings = list(state.get("warnings", []))
+    if bench.judgments is not None:
+        from agent.judged_report import control_sentences, judge_for_report
+
+        warnings += judge_for_report(comparison.report, chosen, bench)
+        warnings += control_sentences(state["candidates"])
     bench.progress.stage("measuring the set on the report split")
     numbers = numbers_on(comparison.report, bench, chosen)
     total = total_of(comparison, numbers, bench.levels(chosen), settings.seed, bench.progress)
@@ -82,9 +90,10 @@ def report_of(state: DiscoveryState, bench: Workbench, reports_seen: int) -> Rep
         total,
         q_values=q_values_of(state["candidates"]),
         candidates=candidates_of(state, bench, total),
-        warnings=state.get("warnings", []),
+        warnings=warnings,
         stopped_because=state["stopped_because"],
         reports_seen=reports_seen,
+        without_racing=state.get("without_racing"),
     )
 
 
@@ -106,6 +115,7 @@ def assemble(
     stopped_because: str,
     reports_seen: int,
     measured_on: Literal["report", "all"] = "report",
+    without_racing: int | None = None,
 ) -> Report:
     """A report from the numbers of a set: what a discovery and the measuring of a known set have in common."""
     comparison, run, located = bench.comparison, bench.run, bench.comparison.located
@@ -114,6 +124,13 @@ def assemble(
     said = [*alerts, *comparison.warnings, *few_prompts_warnings(part.layout.prompts, comparison.claim), *warnings]
     record = set_of(bench, numbers, chosen, total)
     parameters = parameters_of(comparison, numbers, chosen, total, q_values)
+    usage = Usage()
+    if bench.judgments is not None:
+        from agent.judged_report import lost_warnings, usage_of, with_quotes
+
+        parameters = with_quotes(parameters, chosen, part, bench.judgments)
+        said += lost_warnings(parameters, chosen)
+        usage = usage_of(bench, without_racing)
     said += [*off_scale_warnings(parameters), *_not_computed(record)]
     mean_square = float(part.layout.weight_N @ part.value_N**2)
     return Report(
@@ -144,7 +161,8 @@ def assemble(
             left_out_names=comparison.left_out[:NAMED_PROMPTS],
         ),
         stopped_because=stopped_because,
-        models={"proposer": "builtin", "judge": "builtin"},
+        usage=usage,
+        models={"proposer": ", ".join(bench.settings.model), "judge": bench.settings.judge_spec or BUILTIN},
         warnings=tuple(dict.fromkeys(said)),
         alerts=alerts,
         measured_on=measured_on,

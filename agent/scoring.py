@@ -1,4 +1,4 @@
-"""Levels of candidates on the samples of a comparison: by measures in code, or by scores that came with the data.
+"""Levels of candidates on the samples of a comparison: by measures in code, scores of the data, or judges.
 
 A measure runs over all samples of the run once and its scores stay in the run, so that neither a resumed nor a
 later discovery measures anything twice.
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from agent.comparison import Comparison
 from agent.progress import Progress, Silent
 from agent.settings import shown
-from agent.state import CandidateState, scale_of
+from agent.state import CandidateState, is_judged, scale_of
 from probes.errors import InputError
 from probes.label_scale import Label, LabelScale
 from probes.measures.catalogue import measure_of_judge
@@ -24,6 +25,9 @@ from probes.measures.measure import Measure
 from probes.scale import FloatArray, IntArray, levels_of_numbers
 from runs.directory import Run
 from tools.measuring import measure_texts
+
+if TYPE_CHECKING:
+    from agent.judgments import Judgments
 
 CHARACTERS_HELD = 2_000_000_000
 """Characters times measures that are measured before the scores are stored: what a killed process may lose."""
@@ -34,7 +38,7 @@ class Scores:
     """Scores and levels of whatever a candidate's `judge` names, read once and kept.
 
     files: judges `file:PATH` that the user named; no other file of code is run. processes: over how many the
-    measures are spread.
+    measures are spread. judgments: of a language model, where one judges; as far as it was asked.
     """
 
     run: Run
@@ -42,20 +46,28 @@ class Scores:
     files: frozenset[str] = frozenset()
     processes: int = 1
     progress: Progress = field(default_factory=Silent)
+    judgments: "Judgments | None" = None
     _measured: dict[str, FloatArray] = field(default_factory=dict)
     _levels: dict[str, NDArray[np.int16]] = field(default_factory=dict)
 
     def levels(self, candidates: Sequence[CandidateState]) -> IntArray:
         """Levels [N, J] of the candidates on all rows of the comparison."""
         keys = [_level_key(candidate) for candidate in candidates]
-        fresh = {key: one for key, one in zip(keys, candidates, strict=True) if key not in self._levels}
+        pairs = [pair for pair in zip(keys, candidates, strict=True) if not is_judged(pair[1])]
+        fresh = {key: one for key, one in pairs if key not in self._levels}
         self.measure([one["judge"] for one in fresh.values() if not one["judge"].startswith("data:")])
         for key, candidate in fresh.items():
             self._levels[key] = self._levels_of(candidate).astype(np.int16)
         levels_NJ = np.empty((len(self.comparison.run_row_N), len(candidates)), dtype=np.int64)
-        for j, key in enumerate(keys):
-            levels_NJ[:, j] = self._levels[key]
+        for j, (key, candidate) in enumerate(zip(keys, candidates, strict=True)):
+            levels_NJ[:, j] = self.judged_levels(candidate) if is_judged(candidate) else self._levels[key]
         return levels_NJ
+
+    def judged_levels(self, candidate: CandidateState) -> IntArray:
+        """Levels [N] by a language model, as far as it was asked."""
+        if self.judgments is None:
+            raise InputError(f"{shown(candidate['name'])} is judged by a language model: name one by --judge")
+        return self.judgments.levels(candidate)
 
     def _levels_of(self, candidate: CandidateState) -> IntArray:
         scale, judge = scale_of(candidate), candidate["judge"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from agent.comparison import Comparison, Part
-from agent.state import CandidateState, DiscoveryState, Status, by_id, replaced
+from agent.state import CandidateState, DiscoveryState, Status, by_id, is_judged, replaced
 from agent.workbench import Workbench
 from probes.scale import FloatArray, IntArray
 from tools.cells import summing
@@ -33,8 +33,11 @@ MOST_JUDGED = 80
 def screen(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     """The node: drops candidates with too few hits and those that repeat an earlier one; lets the waiting in."""
     candidates = state["candidates"]
-    waiting = [_with(candidate, "racing", None) for candidate in candidates if candidate["status"] == "held back"]
-    fresh = [candidate for candidate in candidates if candidate["status"] == "proposed"]
+    waiting = [
+        with_status(candidate, "racing", None) for candidate in candidates if candidate["status"] == "held back"
+    ]
+    proposed = [candidate for candidate in candidates if candidate["status"] == "proposed"]
+    fresh = [candidate for candidate in proposed if not is_judged(candidate)]
     standing = [candidate for candidate in candidates if candidate["status"] in ("judged", "held back")]
     row_N = bench.comparison.read.row_N
     fresh_NJ = bench.levels(fresh)
@@ -44,10 +47,15 @@ def screen(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
             None if candidate["given"] else reasons[j] or _too_few_prompts(bench.comparison, fresh_NJ[:, j])
         )
     verdicts = [
-        _with(candidate, "screened out" if reason else "racing", reason)
+        with_status(candidate, "screened out" if reason else "racing", reason)
         for candidate, reason in zip(fresh, reasons, strict=True)
     ]
-    return {"candidates": replaced(candidates, [*waiting, *verdicts])}
+    update: DiscoveryState = {"candidates": replaced(candidates, [*waiting, *verdicts])}
+    if not any(is_judged(candidate) for candidate in proposed):
+        return update
+    from agent.racing import piloted
+
+    return piloted({**state, **update}, bench)
 
 
 def screened(
@@ -57,7 +65,7 @@ def screened(
 
     Of candidates that tell each other, the first proposed stays: the catalogue begins with the plainest.
     """
-    standard_NJ = _standardised(fresh_NJ)
+    standard_NJ = standardised(fresh_NJ)
     reasons = [_few_hits(level_N) for level_N in fresh_NJ.T]
     told_by: list[str | None] = [None] * len(fresh)
     for candidate, level_N in zip(standing, standing_NI.T, strict=True):
@@ -95,7 +103,7 @@ def _few_hits(level_N: IntArray) -> str | None:
     return f"only {off} samples of the read split off the most common level" if off < MIN_HITS else None
 
 
-def _standardised(levels_NJ: IntArray, group_N: IntArray | None = None) -> FloatArray:
+def standardised(levels_NJ: IntArray, group_N: IntArray | None = None) -> FloatArray:
     """Levels [N, J] with mean 0 (in every group) and length 1; a missing level is a value below all others."""
     group_N = np.zeros(len(levels_NJ), dtype=np.int64) if group_N is None else group_N
     value_NJ = np.where(levels_NJ < 0, -1.0, levels_NJ)
@@ -118,8 +126,18 @@ def race(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
 
     All on read. What is held back is judged in the next round, where it must add to what was chosen.
     """
+    if bench.judgments is not None:
+        from agent.racing import raced_by_judge
+
+        update = raced_by_judge(state, bench)
+        return {**update, **_race({**state, **update}, bench)}
+    return _race(state, bench)
+
+
+def _race(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
+    """The race of those that code judges: all samples of the read split at once."""
     candidates = state["candidates"]
-    racing = [candidate for candidate in candidates if candidate["status"] == "racing"]
+    racing = [one for one in candidates if one["status"] == "racing" and not is_judged(one)]
     read, claim = bench.comparison.read, bench.comparison.claim
     chosen_NK = bench.levels(by_id(candidates, state["chosen"]))[read.row_N]
     levels_NJ = bench.levels(racing)[read.row_N]
@@ -134,11 +152,12 @@ def race(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     for j, candidate in enumerate(racing):
         status: Status = "raced out" if reasons[j] else "held back" if j in held else "racing"
         waits_for = f"much like {racing[held[j]]['name']!r}, which was judged first" if j in held else None
-        verdicts.append(_with(candidate, status, reasons[j] or waits_for))
+        verdicts.append(with_status(candidate, status, reasons[j] or waits_for))
     return {"candidates": replaced(candidates, verdicts)}
 
 
-def _with(candidate: CandidateState, status: Status, dropped: str | None) -> CandidateState:
+def with_status(candidate: CandidateState, status: Status, dropped: str | None) -> CandidateState:
+    """The candidate with what became of it."""
     changed = candidate.copy()
     changed["status"], changed["dropped"] = status, dropped
     return changed
@@ -157,7 +176,7 @@ def held_back(
     what goes with the others. The plainest of them is judged first. Alike within the sides: across them all that
     changed is alike.
     """
-    within_NJ = _standardised(levels_NJ, side_N)
+    within_NJ = standardised(levels_NJ, side_N)
     held: dict[int, int] = {}
     for i, level_N in enumerate(levels_NJ.T):
         if running[i] and i not in held:

@@ -6,7 +6,7 @@ Source: Method, section 5 ("Greedy, and when to stop", "Null and p-values").
 import numpy as np
 
 from agent.settings import DiscoverSettings
-from agent.state import CandidateState, DiscoveryState, replaced
+from agent.state import CandidateState, DiscoveryState, is_judged, replaced
 from agent.workbench import Workbench
 from tools.nulls import p_values, q_values
 from tools.selection import greedy
@@ -20,6 +20,15 @@ def judge(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     candidates = state["candidates"]
     racing = [candidate for candidate in candidates if candidate["status"] == "racing"]
     select = bench.comparison.select
+    update: DiscoveryState = {}
+    by_model = [candidate for candidate in racing if is_judged(candidate)]
+    if by_model:
+        from agent.racing import judge_on_select
+
+        judged, spent = judge_on_select(by_model, state, bench)
+        left_out = {one["id"] for one in by_model} - {one["id"] for one in judged}
+        racing = [one for one in racing if one["id"] not in left_out]
+        update = {"spent": spent} if spent else {}
     bench.progress.stage(f"round {state['round']}: judging {len(racing)} candidates on the select split")
     p_J = (
         p_values(
@@ -37,12 +46,12 @@ def judge(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     verdicts = [candidate.copy() for candidate in racing]
     for verdict, p in zip(verdicts, p_J.tolist(), strict=True):
         verdict["status"], verdict["p_value"] = "judged", p
-    return {"candidates": replaced(candidates, verdicts)}
+    return {**update, "candidates": replaced(candidates, verdicts)}
 
 
 def select(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     """The node: grows the set greedily from all that were judged, and says whether this was the last round."""
-    judged = [candidate for candidate in state["candidates"] if candidate["status"] == "judged"]
+    judged = [one for one in state["candidates"] if one["status"] == "judged" and not one["control"]]
     position = {candidate["id"]: j for j, candidate in enumerate(judged)}
     chosen = state["chosen"]
     part = bench.comparison.select
@@ -65,7 +74,7 @@ def select(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
         grown, ended = chosen, "there was nothing to select from"
     update: DiscoveryState = {"chosen": grown}
     empty = len(grown) == len(chosen)
-    reason = stop_reason(state["round"], empty, len(grown), ended, bench.settings)
+    reason = state.get("spent") or stop_reason(state["round"], empty, len(grown), ended, bench.settings)
     return {**update, "stopped_because": reason} if reason else update
 
 

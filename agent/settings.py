@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from probes.errors import InputError
 from runs.sampling_settings import SampleSettings, ScoreSettings
@@ -25,6 +33,9 @@ NOT_SETTINGS = frozenset({"ORDERPARAM_API_KEY", "ORDERPARAM_TEST_DATA"})
 
 BY_FLAG_ONLY = frozenset({"measure_files"})
 """Settings that are only ever given explicitly: a file of code is never found by itself."""
+
+BUILTIN = "builtin"
+"""The model spec that needs no language model: proposes from statistics, judges by measures in code."""
 
 
 def _split_commas(value: object) -> object:
@@ -73,8 +84,26 @@ class DiscoverSettings(_Settings):
     """Smallest gain of dissimilarity for which a parameter is added."""
     given: Words = ()
     """Measures that are taken as known: the search starts from them and reports what they leave."""
+    model: Words = (BUILTIN,)
+    """Who proposes: `builtin`, or specs of language models; several take turns in every round."""
+    judge: str | None = Field(None, min_length=1)
+    """Language model that judges what language models proposed; the first of `model` by default."""
+    context: str | None = Field(None, min_length=1, max_length=4000)
+    """What proposers should know of the two sides; judges never see it."""
+    max_calls: Whole | None = Field(None, ge=1)
+    """Budget of calls to language models, judges included."""
+    max_cost: Real | None = Field(None, gt=0)
+    """Budget of calls to language models in US dollars."""
     max_minutes: Real | None = Field(None, gt=0)
     """Wall-clock budget in minutes; when it is spent the report is written with what is there."""
+    prices: Path | None = None
+    """File of prices that overrides the program's table."""
+    criteria_per_call: Whole = Field(6, ge=1, le=20)
+    """Most questions that one call to a judge answers about an answer."""
+    judge_all: bool = False
+    """Judge every candidate on the whole read split instead of racing."""
+    judge_template: Path | None = None
+    """A judge prompt of the user's own, in place of the program's."""
     use_scores: bool = False
     """Take the scores that came with the data as order parameters beside the measures."""
     missing_as_level: bool = False
@@ -90,12 +119,50 @@ class DiscoverSettings(_Settings):
     name: str | None = None
     """Name of the discovery, a folder in the run; d1, d2, ... by default."""
 
+    @field_validator("model")
+    @classmethod
+    def _known_models(cls, specs: tuple[str, ...]) -> tuple[str, ...]:
+        if not specs:
+            raise ValueError("name a model, or leave it out")
+        return tuple(dict.fromkeys(_spec(spec) for spec in specs))
+
+    @field_validator("judge")
+    @classmethod
+    def _known_judge(cls, spec: str | None) -> str | None:
+        return None if spec is None else _spec(spec)
+
+    @model_validator(mode="after")
+    def _judged_by_whom(self) -> "DiscoverSettings":
+        if self.proposers and self.judge == BUILTIN:
+            raise ValueError("judge: what a language model proposes needs a language model as judge")
+        return self
+
+    @property
+    def proposers(self) -> tuple[str, ...]:
+        """The language models among those that propose."""
+        return tuple(spec for spec in self.model if spec != BUILTIN)
+
+    @property
+    def judge_spec(self) -> str | None:
+        """The language model that judges; None where none proposes and none was named."""
+        named = self.judge if self.judge != BUILTIN else None
+        return named or next(iter(self.proposers), None)
+
     @field_validator("name")
     @classmethod
     def _plain_name(cls, name: str | None) -> str | None:
         if name is not None and not is_plain_name(name):
             raise ValueError("a name has 1 to 64 letters, digits, '.', '_' or '-', and starts with none of '.-'")
         return name
+
+
+def _spec(text: str) -> str:
+    """A model spec in its plain form. Raises ValueError that says what would be right."""
+    if text.strip() == BUILTIN:
+        return BUILTIN
+    from tools.chat.spec import parse_spec
+
+    return str(parse_spec(text))
 
 
 class ReadSettings(_Settings):
@@ -148,7 +215,7 @@ def load(
     sources: dict[str, tuple[object, str]] = {}
     sources.update(_of_toml((folder or Path.cwd()) / TOML_NAME))
     sources.update(_of_environ(environ))
-    sources.update({key: (value, flag_of(key)) for key, value in flags.items() if value not in (None, [])})
+    sources.update({key: (value, flag_of(key)) for key, value in flags.items() if value not in (None, [], ())})
     return _checked(kind, {key: found for key, found in sources.items() if key in kind.model_fields})
 
 
@@ -229,6 +296,8 @@ def _checked(kind: type[_Kind], sources: Mapping[str, tuple[object, str]]) -> _K
         return kind.model_validate({key: value for key, (value, _) in sources.items()})
     except ValidationError as error:
         first: Any = error.errors()[0]
+        if not first["loc"]:  # several settings do not go together
+            raise InputError(_said(first)) from error
         value, where = sources[str(first["loc"][0])]
         raise InputError(f"{where}: {shown(value)}: {_said(first)}") from error
 

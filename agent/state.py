@@ -26,7 +26,8 @@ class ScaleState(TypedDict):
 class CandidateState(TypedDict):
     """A candidate and what became of it. `dropped` says why it went, None while it is in the running.
 
-    `given`: taken as known, so never dropped.
+    `given`: taken as known, so never dropped. `examples`: ids of the samples that inspired it. `control`: expected
+    unchanged by who proposed it; judged like the others, never chosen.
     """
 
     id: str
@@ -40,6 +41,8 @@ class CandidateState(TypedDict):
     status: Status
     dropped: str | None
     p_value: float | None
+    examples: list[str]
+    control: bool
 
 
 class DiscoveryState(TypedDict, total=False):
@@ -47,7 +50,9 @@ class DiscoveryState(TypedDict, total=False):
 
     fingerprint: the settings and the input that this discovery answers. shown: ids of the samples the proposer
     reads this round, the most telling first. chosen: ids of the set in greedy order. warnings: what the proposer
-    had to leave out. seconds: wall time spent so far, over all processes that worked on it.
+    had to leave out. spent: which budget of language models is spent, where one is: what needs no call is still
+    done. without_racing: judge calls on read and select if every candidate had been judged on all of both.
+    seconds: wall time spent so far, over all processes that worked on it.
     """
 
     fingerprint: dict[str, Any]
@@ -55,6 +60,8 @@ class DiscoveryState(TypedDict, total=False):
     shown: list[str]
     candidates: list[CandidateState]
     chosen: list[str]
+    spent: str
+    without_racing: int
     stopped_because: str
     warnings: list[str]
     seconds: float
@@ -65,6 +72,7 @@ def candidate_state(
     *,
     labels: Sequence[Sequence[str | float]] = (),
     given: bool = False,
+    control: bool = False,
 ) -> CandidateState:
     """A fresh candidate. labels: the raw labels that were put on each level of the scale, if labels they are."""
     scale = parameter.scale
@@ -86,7 +94,18 @@ def candidate_state(
         status="proposed",
         dropped=None,
         p_value=None,
+        examples=list(parameter.examples),
+        control=control,
     )
+
+
+JUDGES = ("openai:", "anthropic:", "hf:")
+"""How the spec of a language model begins."""
+
+
+def is_judged(candidate: CandidateState) -> bool:
+    """Whether a language model gives it its levels."""
+    return candidate["judge"].startswith(JUDGES)
 
 
 def scale_of(candidate: CandidateState) -> Scale:

@@ -39,6 +39,7 @@ def candidates_of(state: DiscoveryState, bench: Workbench, total: Total) -> tupl
             p_value=one["p_value"],
             q_value=q_values.get(one["id"]),
             dropped=reasons.get(one["id"]),
+            control=one["control"],
         )
         for one in candidates
     )
@@ -76,7 +77,8 @@ def _reasons(
     reasons = {one["id"]: one["dropped"] for one in candidates}
     for j, one in enumerate(judged):
         alone = _alone(part, levels_NJ[:, j], bench)
-        reasons[one["id"]] = _not_chosen(alone, added[j], bool(chosen), bench.settings.min_gain)
+        reason = _not_chosen(alone, added[j], bool(chosen), bench.settings.min_gain)
+        reasons[one["id"]] = f"a control, never chosen; {reason}" if one["control"] else reason
     for one in candidates:
         if one["status"] in ("proposed", "racing"):
             reasons[one["id"]] = "not judged: the budget was spent before"

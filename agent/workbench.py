@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agent.comparison import Comparison
 from agent.progress import Progress
@@ -10,6 +11,9 @@ from agent.settings import DiscoverSettings
 from agent.state import CandidateState
 from probes.scale import IntArray
 from runs.directory import Run
+
+if TYPE_CHECKING:
+    from agent.judgments import Judgments
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +29,15 @@ class Workbench:
 
     def named(self, name: str) -> "Workbench":
         return replace(self, name=name)
+
+    def judged_by(self, judgments: "Judgments") -> "Workbench":
+        """The same with a language model as judge."""
+        return replace(self, scores=replace(self.scores, judgments=judgments))
+
+    @property
+    def judgments(self) -> "Judgments | None":
+        """What a language model judges; None where none does."""
+        return self.scores.judgments
 
     def levels(self, candidates: Sequence[CandidateState]) -> IntArray:
         """Levels [N, J] of the candidates on all rows of the comparison."""

@@ -12,6 +12,9 @@ class Progress(Protocol):
     def advance(self, steps: int = 1) -> None:
         """Steps of the present stage are done."""
 
+    def status(self, text: str) -> None:
+        """Where the present stage stands, in place of what was said of it before."""
+
     def note(self, text: str) -> None:
         """One line the user should read, beside the bars."""
 
@@ -23,6 +26,9 @@ class Silent:
         pass
 
     def advance(self, steps: int = 1) -> None:
+        pass
+
+    def status(self, text: str) -> None:
         pass
 
     def note(self, text: str) -> None:

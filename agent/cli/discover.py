@@ -14,11 +14,12 @@ HELP_END = examples(
     "orderparam discover answers.csv --by model --before base --after tuned",
     "orderparam discover wide.csv --before-column base --after-column tuned",
     "orderparam discover RUN --before 0,8 --after 19:375 --json > report.json",
+    "orderparam discover RUN --model builtin --model openai:gpt-5.4-mini --max-cost 2 --dry-run",
 )
 
 
 def discover(
-    context: typer.Context,
+    invoked: typer.Context,
     sources: Annotated[
         list[Path],
         typer.Argument(metavar="RUN | BEFORE AFTER", hidden=True),
@@ -54,11 +55,53 @@ def discover(
     rounds: Annotated[
         str | None, typer.Option("--rounds", metavar="N", help="Most rounds of proposing.  [default: 3]")
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="SPEC",
+            help="Who proposes; may be repeated: builtin, openai:MODEL, anthropic:MODEL, either with "
+            "@http://HOST:PORT for a server of your own, or hf:PATH.  [default: builtin]",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            "--judge", metavar="SPEC", help="Who judges what models propose.  [default: the first --model]"
+        ),
+    ] = None,
+    context: Annotated[
+        str | None,
+        typer.Option("--context", metavar="TEXT", help="What proposers should know; judges never see it."),
+    ] = None,
+    max_calls: Annotated[
+        str | None, typer.Option("--max-calls", metavar="N", help="Budget of calls to language models.")
+    ] = None,
+    max_cost: Annotated[
+        str | None, typer.Option("--max-cost", metavar="X", help="Budget of those calls in US dollars.")
+    ] = None,
     max_minutes: Annotated[
         str | None,
         typer.Option(
             "--max-minutes", metavar="N", help="Budget of wall time; the report is written when it is spent."
         ),
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", metavar="FILE", help="Prices of models, over the program's own.")
+    ] = None,
+    criteria_per_call: Annotated[
+        str | None,
+        typer.Option(
+            "--criteria-per-call", metavar="N", help="Most questions a judge answers in one call.  [default: 6]"
+        ),
+    ] = None,
+    judge_all: Annotated[
+        bool | None,
+        typer.Option("--judge-all/--race", help="Drop no proposal early by a race on a few samples."),
+    ] = None,
+    judge_template: Annotated[
+        Path | None,
+        typer.Option("--judge-template", metavar="FILE", help="A judge prompt of your own (Jinja)."),
     ] = None,
     seed: options.Seed = None,
     out: Annotated[
@@ -78,7 +121,8 @@ def discover(
     The answer is a short list of order parameters, each with the share of the change that it captures. RUN is a
     folder made by `orderparam import` or by an earlier `discover`. BEFORE and AFTER are files of responses (JSONL,
     JSON, CSV, TSV, Parquet); one file holds both sides with --by, or with --before-column and --after-column.
-    Nothing leaves this machine.
+    Nothing leaves this machine unless --model or --judge names a server: then it is sent prompts and answers. Keys
+    come from OPENAI_API_KEY, ANTHROPIC_API_KEY, and ORDERPARAM_API_KEY for a server named by its address.
     """
     from agent.cli import sources as named
     from agent.cli.showing import require_below, show_plan, show_report
@@ -87,8 +131,8 @@ def discover(
     from agent.settings import OutputSettings, load
     from runs.directory import DISCOVERIES_FOLDER
 
-    output = load(OutputSettings, context.params)
-    source = named.given(sources, context.params)
+    output = load(OutputSettings, invoked.params)
+    source = named.given(sources, invoked.params)
     settings = source.settings
     named.require_measures(settings.given, settings.measure_files)
     with shown_on_stderr(output.quiet) as progress:

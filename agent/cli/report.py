@@ -12,6 +12,7 @@ HELP_END = examples(
     "orderparam report RUN",
     "orderparam report RUN --name d2",
     "orderparam report RUN --json | jq .set.share",
+    "orderparam report RUN --usage",
 )
 
 
@@ -20,6 +21,9 @@ def report(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Which discovery.  [default: the last one]")
     ] = None,
+    usage: Annotated[
+        bool, typer.Option("--usage", help="Print what calls to language models took, instead of a report.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Print a report of a run once more.
@@ -32,6 +36,14 @@ def report(
     from tools.report.document import Report
 
     opened = Run.open(run)
+    if usage:
+        from agent.cli.spending import show_usage
+
+        if name is not None and name not in opened.discoveries():
+            known = ", ".join(opened.discoveries()) or "none"
+            raise InputError(f"--name: there is no discovery {name!r}; there are {known}")
+        show_usage(run, name, as_json=as_json)
+        return
     finished = [one for one in opened.discoveries() if (run / DISCOVERIES_FOLDER / one / "report.json").is_file()]
     if not finished:
         raise InputError(f"{run}: no report yet; `orderparam discover {run}` makes one")

@@ -11,6 +11,7 @@ from agent.progress import visible
 
 if TYPE_CHECKING:
     from agent.settings import DiscoverSettings
+    from agent.workbench import Workbench
     from runs.directory import Run
     from tools.report.document import Report
 
@@ -48,12 +49,13 @@ def require_below(report: "Report", most: float | None) -> None:
 
 
 def show_plan(run: "Run", settings: "DiscoverSettings") -> None:
-    """What a discovery would compare, and with what."""
-    from agent.comparison import comparison_of
-    from probes.measures.catalogue import CATALOGUE
+    """What a discovery would compare, with what, and what it would send to language models."""
+    from agent.discovery import open_bench
+    from agent.progress import Silent
     from runs.schema import SPLITS
 
-    comparison = comparison_of(run, settings.before, settings.after, settings.claim)
+    bench = open_bench(run, settings, Silent())
+    comparison = bench.comparison
     control = run.manifest.control
     chosen = settings.before is None and settings.after is None and comparison.located is not None
     before, after = (
@@ -68,11 +70,51 @@ def show_plan(run: "Run", settings: "DiscoverSettings") -> None:
         f"{comparison.layout.samples:,} samples of {comparison.layout.prompts:,} prompts "
         f"({len(comparison.left_out):,} prompts with one side only are left out); the claim is about {claim}",
         f"splits: {splits}",
-        f"{len(CATALOGUE) + len(settings.measure_files)} measures in code"
-        f"{', scores that came with the data' if settings.use_scores else ''}, and words, phrases and patterns "
-        f"that differ; no model calls; at most {settings.rounds} rounds",
+        _means(settings),
         *run.manifest.warnings,
+        *(_sendings(bench) if settings.judge_spec else ()),
     )
     with to_stdout() as stdout:
         for line in lines:
             print(visible(line), file=stdout)
+
+
+def _means(settings: "DiscoverSettings") -> str:
+    """By what is searched, in one line."""
+    from agent.settings import BUILTIN
+    from probes.measures.catalogue import CATALOGUE
+
+    parts = []
+    if BUILTIN in settings.model:
+        parts.append(f"{len(CATALOGUE) + len(settings.measure_files)} measures in code")
+    if settings.use_scores:
+        parts.append("scores that came with the data")
+    if BUILTIN in settings.model:
+        parts.append("and words, phrases and patterns that differ")
+    parts += [f"what {spec} proposes" for spec in settings.proposers]
+    calls = "" if settings.judge_spec else "no model calls; "
+    return f"{', '.join(parts)}; {calls}at most {settings.rounds} rounds"
+
+
+def _sendings(bench: "Workbench") -> list[str]:
+    """What language models would be sent, with one full example of each kind."""
+    from agent.plan import plan_of
+
+    planned = plan_of(bench)
+    settings = bench.settings
+    lines = ["calls to language models, at most:"]
+    for one in planned:
+        cost = "at a price that is unknown" if one.cost is None else f"for ${one.cost:,.2f}"
+        lines.append(
+            f"  {one.kind} by {one.model}: {one.calls:,} calls, {one.input_tokens:,} tokens in, "
+            f"{one.output_tokens:,} out, {cost}"
+        )
+    limits = [
+        f"--{name.replace('_', '-')} {value:g}"
+        for name in ("max_calls", "max_cost", "max_minutes")
+        if (value := getattr(settings, name)) is not None
+    ]
+    lines.append(f"budget: {', '.join(limits) or 'none'}; nothing was sent")
+    for one in planned:
+        lines += ["", f"--- {one.kind}, an example of what {one.model} would be sent:", *one.prompt.splitlines()]
+    return lines

@@ -63,6 +63,9 @@ class Heard:
     def advance(self, steps: int = 1) -> None:
         self.steps[-1] += steps
 
+    def status(self, text: str) -> None:
+        pass
+
     def note(self, text: str) -> None:
         self.notes.append(text)
 

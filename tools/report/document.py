@@ -141,6 +141,7 @@ class Shown(Record):
     level: Text | None = None
     evidence: float | None = None  # signed evidence, -1 (after) to 1 (before)
     residual: float | None = None  # what the set leaves of it
+    quote: Text | None = None  # the words by which a judge decided
 
 
 class Example(Record):
@@ -209,6 +210,13 @@ class Judged(Record):
     missing: BySide = BySide()
 
 
+class Quotes(Record):
+    """The words that a judge quoted. unsound: those that do not stand in the answer, or are more than eight."""
+
+    given: int = 0
+    unsound: int = 0
+
+
 class ParameterPoint(Record):
     """A parameter's dissimilarity at one place of the sweep."""
 
@@ -241,6 +249,7 @@ class Parameter(Record):
     p_value: float | None = None
     q_value: float | None = None
     judged: Judged
+    quotes: Quotes | None = None
     before: dict[Text, float]
     after: dict[Text, float]
     curve: tuple[ParameterPoint, ...] = ()
@@ -250,7 +259,8 @@ class Parameter(Record):
 class Candidate(Record):
     """One that was tried. `dropped` says why it is not in the set, null if it was chosen.
 
-    `share` is of the split named by `split`, never of the report split.
+    `share` is of the split named by `split`, never of the report split. `control`: a trait that its proposer
+    expected unchanged.
     """
 
     id: Text
@@ -265,6 +275,7 @@ class Candidate(Record):
     p_value: float | None = None
     q_value: float | None = None
     dropped: Text | None = None
+    control: bool = False
 
 
 class Splits(Record):
@@ -286,13 +297,20 @@ class Prompts(Record):
 
 
 class Usage(Record):
-    """What model calls took. `cost` in US dollars; null where a price is unknown."""
+    """What model calls took. `cost` in US dollars; null where a price is unknown.
+
+    calls: paid for, `unusable` ones included; failed: came to nothing. without_racing: judge calls on read and
+    select if every candidate had been judged on all of both.
+    """
 
     calls: int = 0
     cached: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = 0.0
+    unusable: int = 0
+    failed: int = 0
+    without_racing: int | None = None
 
 
 class Source(Record):

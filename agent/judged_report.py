@@ -1,0 +1,111 @@
+"""What a report says of language models: the judging of its own split, usage, refusals, quotes and controls."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agent.comparison import Part
+from agent.judgments import Judgments
+from agent.racing import judge_rows
+from agent.state import CandidateState, is_judged
+from agent.workbench import Workbench
+from tools.report.document import Example, Parameter, Quotes, Shown, Usage
+
+
+def judge_for_report(part: Part, chosen: Sequence[CandidateState], bench: Workbench) -> list[str]:
+    """Has the chosen set judged on the part with the budget that was kept for it; warnings where it fell short.
+
+    Without likelihoods the discriminators read the set's levels on all rows, so that the rest is judged too where
+    the budget allows.
+    """
+    judgments = bench.judgments
+    judged = [one for one in chosen if is_judged(one)]
+    if judgments is None or not judged:
+        return []
+    judgments.models.open_what_was_kept()
+    spent = judge_rows(bench, judged, part.row_N, "judging the set on the report split")
+    left = judgments.missing(judged, part.row_N)
+    if spent and len(left):
+        return [f"{len(left)} answers that are reported on could not be judged: {spent}"]
+    rows = bench.comparison.part().row_N
+    if bench.comparison.mode == "black-box" and judgments.calls_for(judged, rows) <= judgments.models.calls_left():
+        judge_rows(bench, judged, rows, "judging the set on the other splits")
+    return []
+
+
+def with_quotes(
+    parameters: Sequence[Parameter], chosen: Sequence[CandidateState], part: Part, judgments: Judgments
+) -> tuple[Parameter, ...]:
+    """The parameters that a model judged, with the quotes of their examples, and how many quotes do not stand."""
+    row_of = {judgments.sample_ids[row]: row for row in part.row_N.tolist()}
+    records = []
+    for parameter, candidate in zip(parameters, chosen, strict=True):
+        if is_judged(candidate):
+            quotes = judgments.quotes(candidate)
+            unsound, count = judgments.unsound_quotes(candidate, part.row_N)
+            examples = tuple(_quoted(example, quotes, row_of) for example in parameter.examples)
+            parameter = parameter.model_copy(
+                update={"examples": examples, "quotes": Quotes(given=count, unsound=unsound)}
+            )
+        records.append(parameter)
+    return tuple(records)
+
+
+def _quoted(example: Example, quotes: dict[int, str], row_of: dict[str, int]) -> Example:
+    def quoted(shown: Shown | None) -> Shown | None:
+        if shown is None:
+            return None
+        return shown.model_copy(update={"quote": quotes.get(row_of[shown.sample_id]) or None})
+
+    return example.model_copy(update={"before": quoted(example.before), "after": quoted(example.after)})
+
+
+def lost_warnings(parameters: Sequence[Parameter], chosen: Sequence[CandidateState]) -> list[str]:
+    """Answers that the judge refused to judge, or judged unusably, by side: they are not missing at random."""
+    said = []
+    for parameter, candidate in zip(parameters, chosen, strict=True):
+        if not is_judged(candidate):
+            continue
+        for what, lost in (
+            ("the judge refused", parameter.judged.refused),
+            ("the judge's answer could not be used for", parameter.judged.failed),
+        ):
+            if lost.before + lost.after:
+                said.append(
+                    f"{parameter.name!r}: {what} {lost.before} answers before and {lost.after} after: they are "
+                    "left out where it is used"
+                )
+    return said
+
+
+def control_sentences(candidates: Sequence[CandidateState]) -> list[str]:
+    """How the traits came out that proposers expected unchanged."""
+    said = []
+    for one in candidates:
+        if one["control"] and one["p_value"] is not None:
+            came = "did change" if one["p_value"] <= 0.05 else "did not visibly change"
+            said.append(
+                f"the control {one['name']!r}, which its proposer expected unchanged, {came} on select "
+                f"(p = {one['p_value']:.3f})"
+            )
+    return said
+
+
+def usage_of(bench: Workbench, without_racing: int | None) -> Usage:
+    """What the discovery's calls took by now, this process's included."""
+    judgments = bench.judgments
+    if judgments is None:
+        return Usage()
+    models = judgments.models
+    rows = models.ledger.usage(models.scope)
+    costs = [one.cost for one in rows]
+    return Usage(
+        calls=sum(one.answered + one.unusable for one in rows),
+        cached=sum(one.reused for one in rows) + models.found,
+        input_tokens=sum(one.input_tokens for one in rows),
+        output_tokens=sum(one.output_tokens for one in rows),
+        cost=None if None in costs else float(np.sum([cost for cost in costs if cost is not None])),
+        unusable=sum(one.unusable for one in rows),
+        failed=sum(one.failed for one in rows),
+        without_racing=without_racing,
+    )

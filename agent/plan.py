@@ -1,0 +1,89 @@
+"""What a discovery with language models would send, how much of it, and what that would cost; nothing is sent.
+
+Numbers are upper limits for one round of proposals as large as is allowed, by a rule of thumb of four characters a
+token.
+"""
+
+from dataclasses import dataclass
+
+from agent.contrasts import CHARACTERS, Reader
+from agent.models import salt_of
+from agent.proposals import MOST_PROPOSED
+from agent.proposer import STEPS, opening
+from agent.proposer_tools import PILOT
+from agent.racing import FEWEST_RACING
+from agent.reading import read
+from agent.settings import DiscoverSettings
+from agent.state import DiscoveryState
+from agent.workbench import Workbench
+from probes.scale import YES_NO
+from tools.chat.prices import Price, load_prices
+from tools.chat.spec import parse_spec
+from tools.judging.judge import Item, judge_request
+from tools.judging.template import load_template
+from tools.judging.verdicts import Criterion
+
+CHARACTERS_A_TOKEN = 4
+_TOKENS_A_VERDICT = 40
+_EXAMPLE = Criterion("(a question that a model will propose)", YES_NO)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One kind of calls. prompt: a full example. cost: US dollars, None where the price is unknown."""
+
+    kind: str
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    prompt: str
+
+
+def plan_of(bench: Workbench) -> list[Sending]:
+    """Each kind of calls. Raises InputError for a template or a table of prices that is none."""
+    settings = bench.settings
+    state: DiscoveryState = {"round": 0, "candidates": []}
+    state = {**state, **read(state, bench)}
+    reader = Reader(state, bench, salt_of(bench.run))
+    prompt = opening(state, bench, reader, CHARACTERS, tools=True)
+    planned = []
+    for spec in settings.proposers:
+        turns = settings.rounds * (STEPS + 1)
+        planned.append(_sending("proposing", spec, turns, prompt, 500, settings))
+    if settings.judge_spec is not None and settings.proposers:
+        planned.append(_judging(bench, settings.judge_spec))
+    return planned
+
+
+def _judging(bench: Workbench, spec: str) -> Sending:
+    """A round judges all on the pilot, half of them on half of read, and the few that stay on select; the set is
+    judged on read and report."""
+    settings, comparison = bench.settings, bench.comparison
+    proposed = len(settings.proposers) * (MOST_PROPOSED + 1)
+    read_N, select_N, report_N = (
+        part.layout.samples for part in (comparison.read, comparison.select, comparison.report)
+    )
+    raced = proposed if settings.judge_all else -(-proposed // 2)
+    kept = proposed if settings.judge_all else FEWEST_RACING + 1
+
+    def calls(criteria: int) -> int:
+        return -(-criteria // settings.criteria_per_call)
+
+    each = min(PILOT, read_N) * calls(proposed) + (read_N // 2) * calls(raced) + select_N * calls(kept)
+    count = settings.rounds * each + (read_N + report_N) * calls(settings.max_parameters)
+    longest = sorted(range(len(comparison.responses)), key=lambda row: len(comparison.responses[row]))
+    row = longest[len(longest) // 2]
+    item = Item(comparison.prompt_of_row[row], comparison.responses[row])
+    template = load_template(settings.judge_template)
+    criteria = [_EXAMPLE] * min(settings.criteria_per_call, proposed)
+    prompt = judge_request(template, salt_of(bench.run), criteria, item).messages[0].text
+    return _sending("judging", spec, count, prompt, _TOKENS_A_VERDICT * len(criteria), settings)
+
+
+def _sending(kind: str, spec: str, calls: int, prompt: str, written: int, settings: DiscoverSettings) -> Sending:
+    tokens_in, tokens_out = calls * (len(prompt) // CHARACTERS_A_TOKEN), calls * written
+    price: Price | None = load_prices(settings.prices).of(parse_spec(spec))
+    cost = None if price is None else price.most(tokens_in, tokens_out)
+    return Sending(kind, spec, calls, tokens_in, tokens_out, cost, prompt)

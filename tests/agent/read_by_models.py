@@ -1,0 +1,54 @@
+"""Small runs whose sides differ by what the simulated reader can tell, and discoveries of them through the SDKs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agent.settings import DiscoverSettings, from_keywords
+from runs.directory import Run
+from tests.agent.worlds import rows_of, run_of, words
+from tests.servers.chat import Asked, ChatServer, Said
+from tests.servers.reader import SimulatedReader
+
+CODE = "```python\nimport os\n\ndef f(x):\n    return os.listdir(x)\n```"
+
+
+def coding(prompt: int, side: int, rng: np.random.Generator) -> str:
+    """Program code for 5% of the answers before and 85% after; a list for a third before and two thirds after."""
+    parts = [words(int(rng.integers(10, 30)), rng)]
+    if rng.random() < (0.85 if side else 0.05):
+        parts.append(CODE)
+    if rng.random() < (0.67 if side else 0.33):
+        parts.append("\n".join(f"{n}. {words(4, rng)}" for n in range(1, 8)))
+    return "\n".join(parts)
+
+
+def coding_run(folder: Path, prompts: int = 20, draws: int = 6, seed: int = 0) -> Run:
+    return run_of(folder, rows_of(coding, prompts=prompts, draws=draws, seed=seed))
+
+
+class ReaderWithControl(SimulatedReader):
+    """The simulated reader, whose least telling candidate is its control."""
+
+    def __call__(self, asked: Asked) -> Said:
+        said = super().__call__(asked)
+        try:
+            value = json.loads(said.text)
+        except ValueError:
+            return said
+        if isinstance(value, dict) and isinstance(value.get("candidates"), list) and len(value["candidates"]) > 1:
+            value["candidates"][-1]["control"] = True
+            return Said(json.dumps(value))
+        return said
+
+
+def spec_of(server: ChatServer, provider: str) -> str:
+    return f"{provider}:m@{server.openai if provider == 'openai' else server.anthropic}"
+
+
+def settings(server: ChatServer, provider: str = "openai", **given: Any) -> DiscoverSettings:
+    return from_keywords(
+        DiscoverSettings, {"model": [spec_of(server, provider)], "processes": 1, "resamples": 199, **given}
+    )
