@@ -54,7 +54,10 @@ def explain(path: Path, options: ImportOptions | None = None) -> Explanation:
     """
     options = options or ImportOptions()
     source = open_source(path, options.names)
-    plan = plan_of(source, replace(options.named, response=options.before_column or options.response_field))
+    named = options.named
+    if options.before_column:
+        named = replace(named, response=options.before_column, response_flag="--before-column")
+    plan = plan_of(source, named)
     responses = Responses()
     read_responses(source, plan, responses, lambda _: 0, options.thinking)
     scores = scores_beside(responses.beside, responses.text_N, responses.condition_N)

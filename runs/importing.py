@@ -155,7 +155,9 @@ def _import_parts(parts: Sequence[Part], out: Path, options: ImportOptions, fing
     responses = Responses()
     notes = list(dict.fromkeys(note for part in parts for note in part.source.notes))
     for index, part in enumerate(parts):
-        named = replace(options.named, response=part.response_field or options.response_field)
+        named = options.named
+        if part.response_field:
+            named = replace(named, response=part.response_field, response_flag=f"--{part.label}-column")
         plan = plan_of(part.source, named)
         notes += [f"{part.label}: {said}" if part.response_field else said for said in plan.said]
         notes += _read_part(part, plan, index, responses, options)

@@ -54,11 +54,15 @@ class FieldPath:
 
 @dataclass(frozen=True)
 class Named:
-    """The fields that a person named; None where the names are to be told from the rows."""
+    """The fields that a person named; None where the names are to be told from the rows.
+
+    response_flag: the flag that `response` was named by.
+    """
 
     prompt: str | None = None
     response: str | None = None
     prompt_id: str | None = None
+    response_flag: str = "--response-field"
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class _Resolver:
 
     def _response(self, chat: FieldPath | None) -> FieldPath | None:
         if self.named.response is not None:
-            path = self.path(self.named.response, "--response-field")
+            path = self.path(self.named.response, self.named.response_flag)
             return None if chat is not None and path == chat else path
         present = self._present(RESPONSE)
         canonical = self._by_plain_name.get("response")

@@ -130,7 +130,7 @@ def test_one_wide_file_with_a_column_a_model(tmp_path: Path) -> None:
         ),
         ({"by": "model", "before": "base"}, "one file alone"),
         ({"by": "model", "before": "base", "after": "base"}, "--before and --after are both 'base'"),
-        ({"before_column": "x", "after_column": "y"}, r"no field 'x' \(--response-field\)"),
+        ({"before_column": "x", "after_column": "y"}, r"no field 'x' \(--before-column\)"),
     ],
 )
 def test_one_file_whose_sides_are_not_told_apart_is_refused(options: Any, said: str, tmp_path: Path) -> None:
