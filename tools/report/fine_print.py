@@ -8,8 +8,10 @@ from tools.report.numbers import count, listed, probability_value
 from tools.report.safe_text import one_line
 from tools.report.words import (
     estimator_sentence,
+    fixed_beforehand,
     interval_words,
     measured_samples,
+    measured_split,
     smallest_visible_sentence,
 )
 
@@ -64,6 +66,8 @@ def measured_sentence(report: Report) -> str:
         samples += f" ({report.samples.before:,} before, {report.samples.after:,} after)"
     if report.measured_on == "all":
         return f"Measured on all {samples}; the set was fixed beforehand."
+    if fixed_beforehand(report):
+        return f"Measured on the {measured_split(report)}: {samples}; the set was fixed beforehand."
     return f"Measured on the report split: {samples} that neither proposing nor selecting saw."
 
 
@@ -173,14 +177,15 @@ def judge_words(judge: str) -> str:
     return f"judged by {one_line(judge, 60)}"
 
 
-def parameter_facts(parameter: Parameter) -> list[str]:
+def parameter_facts(report: Report, parameter: Parameter) -> list[str]:
     """Short facts about one parameter beside its share."""
     facts = [f"Dissimilarity {interval_words(parameter.dissimilarity)}"]
     if parameter.shapley is not None:
         points = count(round(100 * parameter.shapley), "point")
         facts.append(f"{points} of the set's share (Shapley value)")
     if parameter.q_value is not None:
-        facts.append(f"q {_test_value(parameter.q_value)} on the select split")
+        split = measured_split(report) if fixed_beforehand(report) else "select split"
+        facts.append(f"q {_test_value(parameter.q_value)} on the {split}")
     return facts
 
 

@@ -144,11 +144,11 @@ def _parameters(report: Report) -> list[str]:
     if beyond := beyond_length_sentence(report):
         blocks.append(beyond)
     for place, parameter in enumerate(report.parameters, start=1):
-        blocks += _parameter(place, parameter)
+        blocks += _parameter(report, place, parameter)
     return blocks
 
 
-def _parameter(place: int, parameter: Parameter) -> list[str]:
+def _parameter(report: Report, place: int, parameter: Parameter) -> list[str]:
     levels = [
         [
             markdown_cell(level.name, 80),
@@ -162,11 +162,12 @@ def _parameter(place: int, parameter: Parameter) -> list[str]:
     width = 4 if described else 3
     header = ["level", "before", "after", "what it means"][:width]
     alone = f"Alone {right_in(parameter.tv)}" if parameter.tv is not None else ""
+    facts = parameter_facts(report, parameter)
     return [
         f"### {place}. {markdown_inline(parameter.name, 80)}",
         markdown_inline(parameter.question, 400),
         _table(header, [row[:width] for row in levels]),
-        _bullets([judge_words(parameter.judge), alone, *parameter_facts(parameter), missing_sentence(parameter)]),
+        _bullets([judge_words(parameter.judge), alone, *facts, missing_sentence(parameter)]),
         *(block for example in parameter.examples for block in _example(example)),
     ]
 

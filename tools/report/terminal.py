@@ -205,7 +205,7 @@ class _Page:
             self.text(one_line(parameter.question, 300)),
             self.text(judge_words(parameter.judge), _DIM),
             self.levels(parameter),
-            self.text("; ".join(parameter_facts(parameter)), _DIM),
+            self.text("; ".join(parameter_facts(self.report, parameter)), _DIM),
             *([self.text(missing, _DIM)] if missing else []),
         )
         return Group(self.heading(f"{place}  {one_line(parameter.name, 80)}"), Padding(body, (0, 0, 0, 3)))

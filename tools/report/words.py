@@ -34,6 +34,18 @@ def side_names(report: Report) -> tuple[str, str]:
     return one_line(source.before, 80) or "before", one_line(source.after, 80) or "after"
 
 
+def fixed_beforehand(report: Report) -> bool:
+    """Whether the set was given, not found: nothing was tried, and q is of the rows that were measured."""
+    return not report.candidates
+
+
+def measured_split(report: Report) -> str:
+    """Which rows the final numbers come from: a set fixed beforehand may be measured on two splits."""
+    if report.measured_on == "all":
+        return "whole data"
+    return "select and report splits" if measured_samples(report) > report.splits.report else "report split"
+
+
 def measured_samples(report: Report) -> int:
     """Samples that the final numbers come from."""
     if report.samples is not None:
@@ -180,8 +192,8 @@ def share_is_known(report: Report) -> bool:
 
 def share_kind_sentence(report: Report) -> str:
     """What the shares are of, what kind of bound they are, and which samples they were measured on."""
-    split = "report split" if report.measured_on == "report" else "whole data"
-    measured = f"measured on the {split} ({count(measured_samples(report), 'sample')}), with 95% intervals"
+    samples = count(measured_samples(report), "sample")
+    measured = f"measured on the {measured_split(report)} ({samples}), with 95% intervals"
     if report.total.bound == "exact":
         return f"Shares of the total, {measured}."
     return (

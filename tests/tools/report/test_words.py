@@ -18,7 +18,14 @@ from tools.report.document import (
     ScaleRecord,
     Total,
 )
-from tools.report.fine_print import candidates_by_share, fine_print, judge_words, missing_sentence, usage_sentence
+from tools.report.fine_print import (
+    candidates_by_share,
+    fine_print,
+    judge_words,
+    missing_sentence,
+    parameter_facts,
+    usage_sentence,
+)
 
 
 def with_set(base: Report, **changes: Any) -> Report:
@@ -225,6 +232,16 @@ class TestFinePrint:
         said = " ".join(fine_print(report(measured_on="all")))
         assert "Measured on all 420 samples" in said
         assert "the set was fixed beforehand" in said
+
+    def test_a_set_fixed_beforehand_on_two_splits(self) -> None:
+        # 300 + 300 samples measured, of which the report split holds 420: select counts too, and q is of all 600
+        one = report(candidates=(), samples=BySide(before=300, after=300))
+        said = " ".join(fine_print(one))
+        assert "Measured on the select and report splits: 600 samples" in said
+        assert "neither proposing nor selecting" not in said
+        assert "measured on the select and report splits (600 samples)" in words.share_kind_sentence(one)
+        assert parameter_facts(one, length_parameter())[-1].endswith("on the select and report splits")
+        assert parameter_facts(report(), length_parameter())[-1].endswith("on the select split")
 
     def test_judges(self) -> None:
         assert judge_words("code:words") == "measured in code (words)"
