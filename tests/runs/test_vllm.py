@@ -166,4 +166,5 @@ def test_likelihoods_of_smollm2_agree_with_transformers(tmp_path: Path) -> None:
     )
     assert np.abs(difference_S).max() < 0.01
     other_S = loglik_SK[np.arange(len(loglik_SK)), (samples["checkpoint"].to_numpy() + 1) % 3]
-    assert np.abs(other_S - own_S).mean() > 0.1  # the adapters matter, so that agreeing says something
+    # the adapters matter, so that agreeing says something
+    assert np.abs(other_S - own_S).mean() > 100 * np.abs(difference_S).max()
