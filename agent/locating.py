@@ -89,6 +89,11 @@ def sides_of(
     return resolve_sides(values, before, after)
 
 
+def sides_in(run: Run, before: str | None, after: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """As `sides_of`, for a run whose samples are scored."""
+    return sides_of(tuple(run.manifest.control.values), before, after, locate(run, "fixed"))
+
+
 def said_aloud(run: Run, located: Located) -> str:
     """The line that says which two sides were chosen, and how to choose others."""
     control = run.manifest.control

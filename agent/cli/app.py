@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import adopt, check, discover, finetune, importing, measure, probes, report, sample, score
+from agent.cli import adopt, check, demo, discover, finetune, importing, measure, probes, report, sample, score
 from agent.cli.ending import to_stdout
 from agent.cli.options import examples
 
 HELP_END = examples(
+    "orderparam demo",
     "orderparam discover before.jsonl after.jsonl",
     "orderparam import sweep.jsonl --axis step --out RUN",
     "orderparam discover RUN --before 0,2 --after 8:20",
@@ -46,6 +47,7 @@ def orderparam(
             print(context.get_help(), file=stdout)
 
 
+app.command("demo", epilog=demo.HELP_END)(demo.demo)
 app.command("import", epilog=importing.HELP_END)(importing.import_files)
 app.command("finetune", epilog=finetune.HELP_END)(finetune.finetune)
 app.command("adopt", epilog=adopt.HELP_END)(adopt.adopt)

@@ -14,7 +14,10 @@ from typer.core import TyperGroup
 from agent.cli.app import app
 from agent.cli.ending import USAGE, ending_of
 
-COMMANDS = ("import", "finetune", "adopt", "discover", "measure", "report", "check", "probes")
+COMMANDS = (
+    *("demo", "import", "finetune", "adopt", "sample", "score"),
+    *("discover", "measure", "report", "check", "probes"),
+)
 
 Run = Callable[..., tuple[int, str, str]]
 

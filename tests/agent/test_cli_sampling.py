@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from agent.cli.app import app
@@ -52,6 +53,20 @@ def test_samples_and_likelihoods_from_the_command_line(folder: Path, capfd: pyte
     loglik_SK = Run.open(folder).loglik()
     assert loglik_SK is not None
     assert loglik_SK.shape == (18, 3)
+    code, _, err = said(capfd, "score", folder, "--device", "cpu", "--before", "0", "--after", "2")
+    assert (code, "add --tokens" in err) == (USAGE, True)
+    named = ("--tokens", "--before", "0", "--after", "2")
+    code, out, err = said(capfd, "score", folder, "--device", "cpu", *named)
+    assert code == 0, err
+    assert "token by token: before 0, after 2, in token_loglik.parquet" in out
+    table = pq.read_table(folder / "token_loglik.parquet")
+    assert table.num_rows == 24  # twelve samples under two checkpoints
+    row_of = {
+        name: row for row, name in enumerate(Run.open(folder).samples(["sample_id"])["sample_id"].to_pylist())
+    }
+    for row in table.to_pylist():
+        whole = loglik_SK[row_of[row["sample_id"]], row["checkpoint"]]
+        assert sum(row["loglik"]) == pytest.approx(whole, abs=1e-4)
 
 
 @pytest.mark.parametrize(
