@@ -204,7 +204,8 @@ def raced(estimates: Sequence[Estimate], given: Sequence[bool], min_gain: float)
         for estimate, exempt in zip(estimates, given, strict=True)
     ]
     running = [j for j, reason in enumerate(reasons) if reason is None]
-    running.sort(key=lambda j: (not given[j], -estimates[j].value, j))
+    # Those without a number (too few prompts with a level) come last; nan would leave the order undefined.
+    running.sort(key=lambda j: (not given[j], -np.nan_to_num(estimates[j].value, nan=-1.0), j))
     for j in running[MOST_JUDGED:]:
         reasons[j] = f"raced out on read: not among the best {MOST_JUDGED}"
     return reasons

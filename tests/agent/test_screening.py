@@ -10,7 +10,7 @@ from agent.screening import MIN_HITS, MOST_JUDGED, estimates_on, held_back, race
 from agent.state import CandidateState, candidate_state
 from probes.order_parameter import OrderParameter
 from probes.scale import YES_NO, IntArray
-from tools.inference import Estimate
+from tools.inference import UNKNOWN, Estimate
 from tools.layout import layout_of
 from tools.share import dissimilarity, gain
 
@@ -88,6 +88,14 @@ def test_racing_drops_what_cannot_reach_the_minimum_but_nothing_given() -> None:
     reasons = raced([low, fair, low], [False, False, True], 0.01)
     assert reasons[0] is not None
     assert reasons[1] is reasons[2] is None
+
+
+def test_racing_drops_those_without_a_number_before_the_others_when_there_are_too_many() -> None:
+    known = [Estimate(j / 100, 0.0, 1.0) for j in range(1, MOST_JUDGED + 1)]
+    estimates = [one for pair in zip(known, [UNKNOWN] * len(known), strict=True) for one in pair]
+    reasons = raced(estimates, [False] * len(estimates), 0.01)
+    assert all(reason is None for reason in reasons[::2])
+    assert all(reason is not None for reason in reasons[1::2])
 
 
 def test_racing_keeps_the_best_when_there_are_too_many() -> None:
