@@ -82,8 +82,6 @@ def known_judge(scores: Scores, spec: str) -> str:
         judge = spec if ":" in spec else f"code:{spec}"
         if judge.startswith("file:"):
             judge = f"file:{Path(judge.removeprefix('file:')).resolve()}"
-        if judge.startswith("file:"):
-            judge = f"file:{Path(judge.removeprefix('file:')).resolve()}"
         scores.measure_of(judge)
         return judge
     name = spec.removeprefix("data:")
