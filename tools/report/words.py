@@ -289,12 +289,20 @@ def headline(report: Report) -> list[str]:
     """A few short sentences that answer "what changed?"."""
     if not report.parameters:
         return _nothing_chosen(report)
-    named = [_with_direction(parameter) for parameter in report.parameters[:_NAMED]]
-    others = len(report.parameters) - _NAMED
-    if others > 0:
-        named.append(f"{others} more")
-    sentences = [f"What changed: {listed(named)}.", set_reader_sentence(report), set_sentence(report)]
+    shown = [one for one in report.parameters if not not_separable(one.dissimilarity)]
+    unsure = [one for one in report.parameters if not_separable(one.dissimilarity)]
+    sentences = [
+        f"What changed: {_first_of([_with_direction(one) for one in shown])}." if shown else "",
+        f"Not shown to have changed: {_first_of([one_line(one.name, 60) for one in unsure])}." if unsure else "",
+        set_reader_sentence(report) if shown else "",
+        set_sentence(report),
+    ]
     return [sentence for sentence in sentences if sentence]
+
+
+def _first_of(names: list[str]) -> str:
+    others = len(names) - _NAMED
+    return listed([*names[:_NAMED], *([f"{others} more"] if others > 0 else [])])
 
 
 def _nothing_chosen(report: Report) -> list[str]:

@@ -141,6 +141,17 @@ class TestHeadline:
             "a dissimilarity of 0.89 (0.84 to 0.93).",
         ]
 
+    def test_what_is_not_separable_from_0_is_not_said_to_have_changed(self) -> None:
+        sure, other = report().parameters
+        unsure = other.model_copy(update={"dissimilarity": interval(0.03, 0.0, 0.12, one_sided=True)})
+        first, second, *_ = words.headline(report(parameters=(sure, unsure)))
+        assert first == "What changed: Length in words (lower after)."
+        assert second == "Not shown to have changed: Harm verdict."
+        one = with_set(report(), parameters=(unsure.id,)).model_copy(update={"parameters": (unsure,)})
+        alone = words.headline(one)
+        assert alone[0] == "Not shown to have changed: Harm verdict."
+        assert "A reader who knows" not in " ".join(alone)
+
     def test_nothing_found_says_what_could_have_been_seen(self) -> None:
         first, second = words.headline(empty_report())
         assert first == "No change was found with these samples. 5 candidates were tried; none was chosen."
