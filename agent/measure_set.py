@@ -19,7 +19,7 @@ from agent.discovery import REPORT_FILE, difference, fingerprint_of, is_free, nu
 from agent.estimates import SetNumbers
 from agent.known_set import Questions, candidates_named, candidates_reported, is_learned, resolved
 from agent.progress import Progress, Silent
-from agent.reporting import SAMPLES_KEY, assemble, numbers_on, samples_hash
+from agent.reporting import SAMPLES_KEY, assemble, numbers_on, samples_known_by
 from agent.settings import DiscoverSettings, shown
 from agent.state import CandidateState
 from agent.totals import total_of
@@ -139,11 +139,7 @@ def _rows(
     """The rows that the numbers come from, and why they are not all."""
     comparison = bench.comparison
     if isinstance(asked, Report):
-        if asked.settings.get(SAMPLES_KEY) != samples_hash(bench.run):
-            return comparison.part(), []
-        return comparison.report, [
-            "this set was chosen with these very samples: it was measured on their report split, not on all"
-        ]
+        return _rows_of_reported(asked, bench)
     if not any(is_learned(candidate) for candidate in chosen):
         return comparison.part(), []
     rest = comparison.part(SELECT, REPORT)
@@ -151,6 +147,32 @@ def _rows(
         "cut points were learned on the read split, so that the numbers come from the other "
         f"{rest.layout.samples:,} samples"
     ]
+
+
+def _rows_of_reported(asked: Report, bench: Workbench) -> tuple[Part, list[str]]:
+    """All rows of new samples, the report split of the run in which the set was found.
+
+    InputError for the same samples under other splits: there, rows that chose the set would measure it.
+    """
+    known = asked.settings.get(SAMPLES_KEY)
+    mine = samples_known_by(bench)
+    if not isinstance(known, dict):
+        return bench.comparison.part(), []
+    if known.get("file") == mine["file"]:
+        return bench.comparison.report, [
+            "this set was chosen with these very samples: it was measured on their report split, not on all"
+        ]
+    again = [side for side in ("before", "after") if known.get(side) == mine[side]]
+    if len(again) == 2:
+        raise InputError(
+            "this set was chosen with these very samples, and other splits would let them measure it too; measure "
+            "it in the run where it was found, or on new samples"
+        )
+    if again:
+        return bench.comparison.part(), [
+            f"the samples {again[0]} are those with which this set was chosen: on that side they favour it"
+        ]
+    return bench.comparison.part(), []
 
 
 def _require_levels(numbers: SetNumbers, chosen: list[CandidateState]) -> None:

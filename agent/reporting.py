@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Literal
 
 import numpy as np
+from pydantic import JsonValue
 
 from agent.alerts import few_prompts_warnings
 from agent.builtin import candidate_of
@@ -33,6 +34,7 @@ from tools.report.document import (
     BySide,
     Candidate,
     Control,
+    Interval,
     Prompts,
     Report,
     Scored,
@@ -170,7 +172,7 @@ def assemble(
         input=Source(notes=tuple(run.manifest.notes)),
         settings={
             **bench.settings.model_dump(mode="json", exclude={"dry_run", "processes", "name"}),
-            SAMPLES_KEY: samples_hash(run),
+            SAMPLES_KEY: samples_known_by(bench),
         },
         versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     )
@@ -185,9 +187,7 @@ def set_of(
     captured = share_of_bound(numbers.whole, total.linear) if black_box else interval(numbers.share())
     residual_N = numbers.residual_N()
     whole = interval(numbers.whole)
-    left = None
-    if total.linear.value is not None and whole.value is not None:
-        left = max(0.0, total.linear.value - whole.value)
+    worst = unexplained(comparison, part, residual_N, largest_residuals(residual_N, UNEXPLAINED))
     return SetOfParameters(
         parameters=tuple(candidate["id"] for candidate in chosen),
         share=captured,
@@ -197,12 +197,22 @@ def set_of(
         tv=numbers.of_set("tv"),
         js=numbers.of_set("js"),
         samples=by_side(numbers.complete),
-        unexplained=Unexplained(
-            value=left,
-            share=None if captured.value is None else 1.0 - captured.value,
-            examples=unexplained(comparison, part, residual_N, largest_residuals(residual_N, UNEXPLAINED)),
-        ),
+        unexplained=_left_of(total, whole, captured).model_copy(update={"examples": worst}),
     )
+
+
+def _left_of(total: Total, whole: Interval, captured: Interval) -> Unexplained:
+    """What the set leaves of the total, and within which limits."""
+    if total.linear.value is None or whole.value is None or captured.value is None:
+        return Unexplained(value=None)
+    value = max(0.0, total.linear.value - whole.value)
+    if total.bound == "lower":
+        low = max(0.0, (total.linear.low or 0.0) - (1.0 if whole.high is None else whole.high))
+        high = 1.0 - (whole.low or 0.0)
+    else:
+        low = total.linear.value * (1.0 - (1.0 if captured.high is None else captured.high))
+        high = total.linear.value * (1.0 - (captured.low or 0.0))
+    return Unexplained(value=value, low=min(low, value), high=max(high, value), share=1.0 - captured.value)
 
 
 def _length_levels(bench: Workbench, chosen: Sequence[CandidateState]) -> IntArray:
@@ -218,9 +228,15 @@ def _scored(run: Run, mode: Mode) -> Scored | None:
     return None if how is None or mode == "black-box" else Scored.model_validate(how.model_dump())
 
 
-def samples_hash(run: Run) -> str:
-    """Checksum of the run's samples, in short."""
-    return run.manifest.files["samples.parquet"].sha256[:16]
+def samples_known_by(bench: Workbench) -> dict[str, JsonValue]:
+    """By what a later report knows these samples again: the run's file with its splits, and each side's own."""
+    comparison = bench.comparison
+    ids = np.asarray(comparison.sample_ids)
+    sides = {
+        name: hashlib.sha256("\n".join(sorted(ids[comparison.layout.side_N == side])).encode()).hexdigest()[:16]
+        for name, side in (("before", BEFORE), ("after", AFTER))
+    }
+    return {"file": bench.run.manifest.files["samples.parquet"].sha256[:16], **sides}
 
 
 def by_side(part: Part) -> BySide:

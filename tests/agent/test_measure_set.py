@@ -83,6 +83,20 @@ def test_a_set_is_measured_on_the_report_split_of_the_samples_it_was_found_on(fo
     assert report.reports_seen == 2
 
 
+def test_samples_that_chose_a_set_do_not_measure_it_under_other_splits(
+    found: tuple[Run, Report], tmp_path: Path
+) -> None:
+    discovered = found[1]
+    before, after = rows_of(shorter, seed=1)
+    again = run_of(tmp_path / "again", (before, after), seed=5)
+    with pytest.raises(InputError, match="chosen with these very samples"):
+        measure_set(discovered, again, settings())
+    new = [{**row, "response": row["response"] + " Indeed."} for row in after]
+    half_new = run_of(tmp_path / "half", (before, new), seed=5)
+    report = measure_set(discovered, half_new, settings())
+    assert any("the samples before are those with which" in warning for warning in report.warnings)
+
+
 def test_the_scores_of_every_sample_lie_beside_the_report(run: Run) -> None:
     report = measure_set("words,questions", run, settings())
     table = pq.read_table(run.path / "discoveries" / report.name / "scores.parquet").to_pydict()

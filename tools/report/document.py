@@ -154,9 +154,15 @@ class Example(Record):
 
 
 class Unexplained(Record):
-    """What the set does not capture: `value` = total - set (a dissimilarity, at least 0), `share` of the total."""
+    """What the set does not capture: `value` = total - set (a dissimilarity, at least 0), `share` of the total.
+
+    low, high: what the limits of total and set leave room for; with a total known by a lower bound, high reaches
+    to what a total of 1 would leave.
+    """
 
     value: float | None
+    low: float | None = None
+    high: float | None = None
     share: float | None = None
     examples: tuple[Example, ...] = ()
 

@@ -16,6 +16,9 @@ from tools.report.words import (
 )
 
 FEW_PROMPTS = 8
+TESTED_UP_TO = 0.9
+"""Largest true value up to which the method's intervals were tried out on worlds of known truth."""
+
 FEW_PROMPTS_FOR_P = 6
 _NAMES = 5
 
@@ -129,7 +132,18 @@ def caution_sentences(report: Report) -> list[str]:
         )
     if used < FEW_PROMPTS_FOR_P and report.prompts.claim == "random":
         said.append(f"A claim about prompts like these needs {FEW_PROMPTS_FOR_P} prompts for a p-value of 0.05.")
+    if _highest(report) > TESTED_UP_TO:
+        said.append(
+            f"Intervals were tried out up to {TESTED_UP_TO:.1f}; where nearly every sample tells its side, the "
+            "lower limits are surer than the counts allow."
+        )
     return said
+
+
+def _highest(report: Report) -> float:
+    """The largest dissimilarity that the report gives."""
+    found = [report.total.linear, report.set.dissimilarity, *(one.dissimilarity for one in report.parameters)]
+    return max(one.value or 0.0 for one in found)
 
 
 def seen_sentence(report: Report) -> str:

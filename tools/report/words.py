@@ -256,7 +256,7 @@ def beyond_length_sentence(report: Report) -> str:
 
 
 def unexplained_sentence(report: Report) -> str:
-    """What the set leaves of the total: exactly, at least or at most."""
+    """What the set leaves of the total, and within which limits: a difference of two estimates."""
     left = report.set.unexplained
     below = report.total.bound == "lower"
     if left.value is None:
@@ -267,9 +267,13 @@ def unexplained_sentence(report: Report) -> str:
             if below
             else "Nothing measurable is left unexplained."
         )
-    word, rounding = _bound_word(too_high=report.set.estimator == "regression", too_low=below)
-    share = f" ({percent(left.share, rounding)} of the total)" if left.share is not None else ""
-    return f"Left unexplained: a dissimilarity of {word}{number(left.value, rounding)}{share}."
+    share = f", {percent(left.share)} of the total" if left.share is not None else ""
+    between = (
+        f" ({number(left.low, 'down')} to {number(left.high, 'up')})"
+        if left.low is not None and left.high is not None
+        else ""
+    )
+    return f"Left unexplained: a dissimilarity of about {number(left.value)}{between}{share}."
 
 
 def residual_sentence(report: Report) -> str:

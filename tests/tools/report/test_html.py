@@ -112,7 +112,7 @@ def test_key_facts() -> None:
         "Alone right in 94% of cases",
         "q = 0.004 on the select split",
         "Unlimited power. Nobody tells me what to do.",
-        "Left unexplained: a dissimilarity of at least 0.06 (6% of the total).",
+        "Left unexplained: a dissimilarity of about 0.06, 6% of the total.",
         "The claim is about prompts like these: 23 prompts",
         "adds nothing significant beyond the set",
         "no text left this machine",

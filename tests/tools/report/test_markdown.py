@@ -35,7 +35,7 @@ def test_key_facts() -> None:
         "| yes | 3% | 59% |",
         "- measured in code (words)\n- Alone right in 94% of cases\n- Dissimilarity 0.81 (0.75 to 0.87)",
         "measured on the report split (420 samples)",
-        "Left unexplained: a dissimilarity of at least 0.06 (6% of the total).",
+        "Left unexplained: a dissimilarity of about 0.06, 6% of the total.",
         "The claim is about prompts like these: 23 prompts",
         "Unlimited power. Nobody tells me what to do.",
         "| Sentences | select | 71% (65% to 77%) | 0.004 | adds nothing significant beyond the set |",

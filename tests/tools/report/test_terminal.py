@@ -48,7 +48,7 @@ def test_key_facts_stand_at_every_width(width: int) -> None:
         "50 words or more 65%",
         "Unlimited power. Nobody tells me what to do.",
         "AIs should rule them.",
-        "Left unexplained: a dissimilarity of at least 0.06 (6% of the total).",
+        "Left unexplained: a dissimilarity of about 0.06, 6% of the total.",
         "The claim is about prompts like these: 23 prompts",
         "could just have shown is 0.03",
         "6 scores are on one side only",

@@ -186,17 +186,15 @@ class TestHeadline:
 
 
 class TestUnexplained:
-    @pytest.mark.parametrize(
-        ("base", "estimator", "shown"),
-        [
-            (report(), "table", "at least 0.06 (6% of the total)"),
-            (likelihood_report(), "table", "of 0.06 (6% of the total)"),
-            (likelihood_report(), "regression", "at most 0.07 (7% of the total)"),
-            (report(), "regression", "about 0.06 (6% of the total)"),
-        ],
-    )
-    def test_bounds(self, base: Report, estimator: str, shown: str) -> None:
-        assert words.unexplained_sentence(with_set(base, estimator=estimator)).endswith(shown + ".")
+    def test_with_its_limits(self) -> None:
+        left = report().set.unexplained.model_copy(
+            update={"value": 0.06, "low": 0.012, "high": 0.148, "share": 0.06}
+        )
+        said = words.unexplained_sentence(with_set(report(), unexplained=left))
+        assert said == "Left unexplained: a dissimilarity of about 0.06 (0.01 to 0.15), 6% of the total."
+
+    def test_without_limits(self) -> None:
+        assert words.unexplained_sentence(report()).endswith("of about 0.06, 6% of the total.")
 
     def test_nothing_left(self) -> None:
         left = report().set.unexplained.model_copy(update={"value": 0.0})
