@@ -32,7 +32,7 @@ test-smollm2: $(VENV)/.test $(VENV)/.smollm2  ## the tests that need the real mo
 lint: $(VENV)/.test  ## ruff (rules and format) and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p agent -p tools -p probes -p runs -p tests -m orderparam
+	$(BIN)/mypy -p agent -p tools -p probes -p runs -p tests -p benchmarks -m orderparam
 
 $(VENV)/.light: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
