@@ -119,8 +119,10 @@ def discover(
     """Find what changed between two sides.
 
     The answer is a short list of order parameters, each with the share of the change that it captures. RUN is a
-    folder made by `orderparam import` or by an earlier `discover`. BEFORE and AFTER are files of responses (JSONL,
-    JSON, CSV, TSV, Parquet); one file holds both sides with --by, or with --before-column and --after-column.
+    folder made by `orderparam import`, `score` or an earlier `discover`; where its samples are scored at more than
+    two checkpoints, the sides are those of the largest change along them, unless named. BEFORE and AFTER are files
+    of responses (JSONL, JSON, CSV, TSV, Parquet); one file holds both sides with --by, or with --before-column and
+    --after-column.
     Nothing leaves this machine unless --model or --judge names a server: then it is sent prompts and answers. Keys
     come from OPENAI_API_KEY, ANTHROPIC_API_KEY, and ORDERPARAM_API_KEY for a server named by its address.
     """
