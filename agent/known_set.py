@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.builtin import candidate_of, known_judge
 from agent.scoring import Scores
 from agent.settings import shown
-from agent.state import CandidateState, candidate_state
+from agent.state import JUDGES, CandidateState, candidate_state
 from agent.workbench import Workbench
 from probes.errors import InputError
 from probes.order_parameter import OrderParameter
@@ -56,6 +56,11 @@ def candidates_reported(scores: Scores, report: Report) -> list[CandidateState]:
 
 
 def _reported(scores: Scores, parameter: Parameter) -> CandidateState:
+    if parameter.judge.startswith(JUDGES):
+        raise InputError(
+            f"the parameter {shown(parameter.id)} of the report was judged by {shown(parameter.judge)}: known sets "
+            "are measured by code alone; discover anew with --model"
+        )
     judge = known_judge(scores, _own_file(scores, parameter.judge))
     record = parameter.scale
     try:

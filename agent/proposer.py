@@ -2,7 +2,7 @@
 
 Every answer is in the ledger before it is used, and nothing that it is sent depends on time or order, so that a
 node that is run again after a kill finds the conversation there and pays for nothing twice. Source: Method,
-section 3 (residual) and the report of what is told to whom in ARCHITECTURE.
+section 3 (residual).
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _SUBMIT_TOKENS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What one model proposed in one round. unfit: with the reason why they are not judged. said: warnings."""
+    """What one model proposed in one round. said: warnings. spent: the budget that ended it, where one did."""
 
     candidates: tuple[CandidateState, ...] = ()
     said: tuple[str, ...] = ()

@@ -24,9 +24,9 @@ def survivors(
     """Which of the candidates [J] stay in the race, on the samples that all of them were judged on.
 
     A greedy choice of up to three leaders is tried, beginning with the chosen levels [N, K]. At each step a
-    candidate stays if the upper limit of its gain reaches the lower limit of the leader's. The step at which the
-    leader itself is not separable from nothing can exclude no one by limits: there the half with the largest gains
-    stays. At least `fewest` stay, the best by gain.
+    candidate stays if the upper limit of its gain reaches the lower limit of the leader's; a step at which the
+    leader itself is not separable from nothing excludes no one. Of those the better half stays, by the largest
+    gain at any step (successive halving), and at least `fewest`.
     """
     count = levels_NJ.shape[1]
     keep_J = np.zeros(count, dtype=bool)
@@ -41,15 +41,16 @@ def survivors(
         leader = int(np.argmax(value_J))
         low = found[leader].low
         if np.isnan(low) or low < min_gain:
-            half = np.argsort(-value_J, kind="stable")[: (len(left) + 1) // 2]
-            keep_J[[left[j] for j in half.tolist()]] = True
+            keep_J[left] = True
             break
         for j, one in zip(left, found, strict=True):
             keep_J[j] |= one.high is None or not one.high < low
         taken = np.column_stack([taken, levels_NJ[:, left[leader]]])
         left.pop(leader)
-    order = np.argsort(-best_J, kind="stable")[:fewest]
-    keep_J[order] = True
+    order = np.argsort(-best_J, kind="stable")
+    keep_J[order[:fewest]] = True
+    most = max(fewest, (count + 1) // 2)
+    keep_J[[j for j in order.tolist() if keep_J[j]][most:]] = False
     return keep_J
 
 
