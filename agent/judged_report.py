@@ -66,6 +66,11 @@ def lost_warnings(parameters: Sequence[Parameter], chosen: Sequence[CandidateSta
     for parameter, candidate in zip(parameters, chosen, strict=True):
         if not is_judged(candidate):
             continue
+        if parameter.quotes is not None and parameter.quotes.unsound:
+            said.append(
+                f"{parameter.name!r}: {parameter.quotes.unsound} of {parameter.quotes.given} quotes by which the "
+                "judge decided do not stand in the answer, or are longer than asked for"
+            )
         for what, lost in (
             ("the judge refused", parameter.judged.refused),
             ("the judge's answer could not be used for", parameter.judged.failed),

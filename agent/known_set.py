@@ -58,8 +58,8 @@ def candidates_reported(scores: Scores, report: Report) -> list[CandidateState]:
 def _reported(scores: Scores, parameter: Parameter) -> CandidateState:
     if parameter.judge.startswith(JUDGES):
         raise InputError(
-            f"the parameter {shown(parameter.id)} of the report was judged by {shown(parameter.judge)}: known sets "
-            "are measured by code alone; discover anew with --model"
+            f"the parameter {shown(parameter.id)} of the report was judged by {shown(parameter.judge)}: a set "
+            "is measured by code alone; discover anew with --model"
         )
     judge = known_judge(scores, _own_file(scores, parameter.judge))
     record = parameter.scale

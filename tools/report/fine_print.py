@@ -167,8 +167,11 @@ def usage_sentence(report: Report) -> str:
     if not usage.calls and not usage.cached:
         return "No model was called; no text left this machine."
     cost = "cost unknown" if usage.cost is None else f"cost ${usage.cost:,.2f}"
+    lost = ""
+    if usage.unusable or usage.failed:
+        lost = f" ({usage.unusable:,} unusable, {usage.failed:,} more failed)"
     return (
-        f"{count(usage.calls, 'model call')}, {usage.cached:,} more answered from the ledger, "
+        f"{count(usage.calls, 'model call')}{lost}, {usage.cached:,} more answered from the ledger, "
         f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}."
     )
 

@@ -184,7 +184,8 @@ def _marks(shown: Shown) -> str:
     level = f" · {markdown_inline(shown.level, 80)}" if shown.level is not None else ""
     evidence = f" · signed evidence {shown.evidence:+.2f}" if shown.evidence is not None else ""
     residual = f" · residual {shown.residual:+.2f}" if shown.residual is not None else ""
-    return level + evidence + residual
+    quote = f" · by “{markdown_inline(shown.quote, 120)}”" if shown.quote else ""
+    return level + quote + evidence + residual
 
 
 def _unexplained(report: Report) -> list[str]:

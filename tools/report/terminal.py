@@ -273,6 +273,8 @@ class _Page:
 
 def _marks(shown: Shown) -> str:
     marks = [one_line(shown.level, 60)] if shown.level is not None else []
+    if shown.quote:
+        marks.append(f"by “{one_line(shown.quote, 120)}”")
     if shown.evidence is not None:
         marks.append(f"signed evidence {shown.evidence:+.2f}")
     if shown.residual is not None:

@@ -270,6 +270,8 @@ class TestFinePrint:
         used = report().usage.model_copy(update={"calls": 1200, "cost": None})
         assert usage_sentence(report(usage=used)).startswith("1,200 model calls")
         assert "cost unknown" in usage_sentence(report(usage=used))
+        worse = used.model_copy(update={"unusable": 30, "failed": 2})
+        assert "1,200 model calls (30 unusable, 2 more failed)" in usage_sentence(report(usage=worse))
 
     def test_candidates_come_chosen_first_then_by_share(self) -> None:
         ids = [candidate.id for candidate in candidates_by_share(report())]
