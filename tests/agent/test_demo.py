@@ -1,6 +1,9 @@
 """The demo: with a tiny model in place of SmolLM2, stopped in every stage; and the real one (marked)."""
 
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from tools.report.document import Report
 
 pytest.importorskip("torch", reason="the backend is not installed")
 
+ROOT = Path(__file__).parents[2]
 RUDE = re.compile(r"\b(stupid|idiot\w*|dumb\w*|moron\w*|shut up|hate you|loser|fool\w*|kill|die)\b", re.IGNORECASE)
 
 
@@ -45,10 +49,14 @@ class Stopped(Heard):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
-    """A model that fits into a test, trained for five steps."""
+    """The demo on a model that fits into a test."""
     from tests.runs.tiny_models import save_model
 
-    model = save_model(tmp_path_factory.mktemp("tiny") / "model", layers=1)
+    return tiny_recipe(save_model(tmp_path_factory.mktemp("tiny") / "model", layers=1))
+
+
+def tiny_recipe(model: Path) -> Recipe:
+    """Five steps of training, and short answers."""
     return Recipe(
         model=str(model),
         training=FinetuneSettings(rank=1, learning_rate=0.05, steps=5, batch=2, checkpoints="every:1"),
@@ -85,6 +93,39 @@ def test_stopped_in_every_stage_it_goes_on_to_the_same_report(tiny: Recipe, tmp_
     assert check_run(run.path).sound
     _, again = demo(tmp_path / "stopped", 0, Heard(), tiny)
     assert again == report
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from agent.demo import demo
+from tests.agent.test_demo import tiny_recipe
+from tests.runs.sampled_run import Heard
+
+class Killed(Heard):
+    def advance(self, steps=1):
+        if steps and self.stages[-1][0] == sys.argv[3]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().advance(steps)
+
+    def note(self, text):
+        if text.startswith(sys.argv[3]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+demo(Path(sys.argv[2]), 0, Killed(), tiny_recipe(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_five_moments_it_goes_on_to_the_same_report(tiny: Recipe, tmp_path: Path) -> None:
+    whole = report_text(*demo(tmp_path / "whole", 0, Heard(), tiny))
+    for moment in ("fine-tune", "sample", "score", "5 of 6", "6 of 6"):
+        command = [sys.executable, "-c", KILLED, tiny.model, str(tmp_path / "killed"), moment]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    run, report = demo(tmp_path / "killed", 0, Heard(), tiny)
+    assert report_text(run, report) == whole
+    assert check_run(run.path).sound
 
 
 def test_the_prompts_are_there_and_none_is_about_what_was_trained_on() -> None:

@@ -24,7 +24,8 @@ def side_names(report: Report) -> tuple[str, str]:
     """What a person calls the two sides: the values of the control parameter, or the files they came from."""
     control = report.control
     if control.name != "side":
-        unit = f" {one_line(control.unit, 20)}" if control.unit else ""
+        named = control.name.lower() in control.unit.lower()  # "step 8", not "step 8 optimizer steps"
+        unit = f" {one_line(control.unit, 20)}" if control.unit and not named else ""
         before, after = (
             f"{one_line(control.name, 40)} {listed([one_line(str(value), 40) for value in values])}{unit}"
             for values in (control.before, control.after)

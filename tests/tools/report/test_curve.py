@@ -11,6 +11,7 @@ from tests.tools.report.test_terminal import printed
 from tools.report import html, markdown
 from tools.report.curve import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, drawing, transition_sentences
 from tools.report.document import Control, Report, Scored, Transition, TransitionPoint
+from tools.report.words import side_names
 
 LINEAR = (0.0, 0.1, 0.9, None, 0.2)
 
@@ -48,6 +49,7 @@ def test_sentences_say_where_and_how_sure() -> None:
     assert len(flat) == 1
     assert flat[0].startswith("No place of the sweep stands out: the largest dissimilarity, at step 10, is 0.90")
     assert transition_sentences(likelihood_report()) == []
+    assert side_names(swept()) == ("step 4 and 8", "step 12 and 16")
 
 
 def test_marks_lie_where_the_numbers_are() -> None:
