@@ -86,8 +86,11 @@ class Sampling(_Record):
 
 
 class Scoring(_Record):
-    """How the likelihoods came to be. precision: of the layers, as torch names it; logits and their log-sum-exp are
-    float32 at least. band: farthest checkpoint, counted from a sample's own, that it was scored under; None: all."""
+    """How the likelihoods came to be.
+
+    precision: of the layers, as torch names it; logits and their log-sum-exp are float32 at least. band: farthest
+    checkpoint, counted from a sample's own, that it was scored under; None: all.
+    """
 
     engine: str
     precision: str

@@ -1,4 +1,4 @@
-"""Small runs whose sides differ by what the simulated reader can tell, and discoveries of them through the SDKs."""
+"""Small runs whose sides differ by what the simulated reader can tell, and their discovery through the SDKs."""
 
 import json
 from pathlib import Path
