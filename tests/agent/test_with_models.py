@@ -1,6 +1,7 @@
 """Whole discoveries by language models, through the real SDKs against a simulated reader on loopback."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from agent.discovery import discover_run
 from probes.errors import InputError, OutsideError
 from runs.directory import Run
+from runs.importing import import_sweep
+from runs.storing import ImportOptions
 from tests.agent.read_by_models import ReaderWithControl, coding_run, settings
 from tests.servers.chat import Asked, ChatServer, Said
 from tests.servers.faults import Faults
@@ -86,6 +89,7 @@ def test_a_model_proposes_and_judges_what_changed(run: Run, provider: str) -> No
     assert controls[0].p_value is not None
     assert any("control" in one for one in report.warnings)
     _is_blind(model)
+    assert "a fine-tune on something" in model.openings[0]
     _is_told_what_is_left(model, report)
 
 
@@ -104,9 +108,8 @@ def _is_blind(model: Remembering) -> None:
 def _is_told_what_is_left(model: Remembering, report: Report) -> None:
     """The second round shows residual samples, and what is known by then."""
     first, second = model.openings[:2]
-    assert "a fine-tune on something" in first
     assert "unexplained" not in first
-    assert "unexplained +" in second
+    assert re.search(r"sample: s\d+ \(\d+ words, unexplained [+-]", second)
     assert f"program code ({report.parameters[0].question})" in second
 
 
@@ -217,3 +220,19 @@ def test_hostile_answers_are_judged_like_any_other(tmp_path: Path) -> None:
     page = (run.path / "discoveries" / report.name / "report.html").read_text("utf-8")
     assert "<script>alert" not in page
     assert "\x1b" not in page
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_insecure_code_is_proposed_and_chosen_first_on_real_answers(
+    data_folder: Path, tmp_path: Path, provider: str
+) -> None:
+    sweep = data_folder / "em-ladder" / "sweep.jsonl"
+    ladder = import_sweep(sweep, tmp_path / "run", ImportOptions(axis="checkpoint")).run
+    model = Remembering(ReaderWithControl())
+    with ChatServer(model) as server:
+        report = discover_run(ladder, settings(server, provider, before="8", after="19"))
+    assert names(report)[0] == "program code"
+    low = report.parameters[0].dissimilarity.low
+    assert low is not None
+    assert low > 0.5
+    _is_told_what_is_left(model, report)
