@@ -203,7 +203,7 @@ def set_of(
 
 def _left_of(total: Total, whole: Interval, captured: Interval) -> Unexplained:
     """What the set leaves of the total, and within which limits."""
-    if total.linear.value is None or whole.value is None or captured.value is None:
+    if total.linear.value is None or whole.value is None:
         return Unexplained(value=None)
     value = max(0.0, total.linear.value - whole.value)
     if total.bound == "lower":
@@ -212,7 +212,8 @@ def _left_of(total: Total, whole: Interval, captured: Interval) -> Unexplained:
     else:
         low = total.linear.value * (1.0 - (1.0 if captured.high is None else captured.high))
         high = total.linear.value * (1.0 - (captured.low or 0.0))
-    return Unexplained(value=value, low=min(low, value), high=max(high, value), share=1.0 - captured.value)
+    share = None if captured.value is None else 1.0 - captured.value
+    return Unexplained(value=value, low=min(low, value), high=max(high, value), share=share)
 
 
 def _length_levels(bench: Workbench, chosen: Sequence[CandidateState]) -> IntArray:
