@@ -22,6 +22,7 @@ _THOUGHT = re.compile(r"\A.*?</(?:think|thinking|reasoning)>[ \t]*\n", re.DOTALL
 _BLANK = re.compile(r"(?:\s|//[^\n]*|#[^\n]*|/\*.*?(?:\*/|\Z))*", re.DOTALL)
 _OPENING = re.compile(r'\{(?=\s*(?:"|\}|//|/\*|#|\Z))|\[(?=\s*\{\s*")')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_NUMBER_BEGUN = re.compile(r"-?\d*(?:\.\d*)?(?:[eE][+-]?\d*)?")
 _WORDS = {"true": True, "false": False, "null": None}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "\\": "\\", "/": "/"}
 _DEEPEST = 100
@@ -237,10 +238,10 @@ class _Reader:
         return _ESCAPES.get(following, "\\" + following)
 
     def _scalar(self) -> Any:
+        if _NUMBER_BEGUN.fullmatch(self._text, self.position):
+            raise _CutOff(_NOTHING)  # more of it may have been to come
         if number := _NUMBER.match(self._text, self.position):
             self.position = number.end()
-            if self.position == len(self._text):
-                raise _CutOff(_NOTHING)  # more digits may have been to come
             return float(number[0]) if set(number[0]) & set(".eE") else int(number[0])
         for word, value in _WORDS.items():
             if self._text.startswith(word, self.position):

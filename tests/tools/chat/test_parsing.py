@@ -33,6 +33,13 @@ def test_json_is_read_as_the_standard_library_reads_it(value: Any) -> None:
         assert last_json(f"Sure: {text} Done.") == Found(json.loads(text), True)
 
 
+@pytest.mark.parametrize("begun", ["-", "1", "-1.", "1.5e", "2E-", ""])
+def test_a_number_that_is_cut_off_is_not_kept(begun: str) -> None:
+    found = last_json('{"quote": "so", "level": ' + begun)
+    assert found is not None
+    assert (found.value, found.complete) == ({"quote": "so"}, False)
+
+
 @given(OBJECTS, st.data())
 def test_of_json_that_is_cut_off_nothing_is_kept_that_did_not_stand_there(value: Any, data: Any) -> None:
     text = json.dumps(value)
