@@ -23,9 +23,10 @@ from agent.settings import DiscoverSettings, shown
 from agent.state import DiscoveryState
 from agent.workbench import Workbench
 from probes.errors import InputError, OutsideError
-from runs.directory import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, Run
+from runs.directory import Run
 from runs.files import explained
 from runs.manifest import program_version
+from runs.schema import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE
 from tools.report.document import Report
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from probes.errors import InputError
+from runs.names import is_plain_name
 from runs.sampling_settings import SampleSettings, ScoreSettings
 from runs.training_settings import FinetuneSettings
 
@@ -233,12 +234,6 @@ def from_keywords(kind: type[_Kind], keywords: Mapping[str, object]) -> _Kind:
 def flag_of(key: str) -> str:
     """`min_gain` -> `--min-gain`; a flag that may be repeated is named in the singular."""
     return "--measure-file" if key == "measure_files" else "--" + key.replace("_", "-")
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether a name can be a folder of its own anywhere and never a path."""
-    plain = all(character.isascii() and (character.isalnum() or character in "._-") for character in name)
-    return plain and 1 <= len(name) <= 64 and name[0] not in ".-"
 
 
 def shown(value: object, limit: int = 60) -> str:

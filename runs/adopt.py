@@ -21,8 +21,7 @@ from runs.backend import require_backend
 from runs.directory import Run
 from runs.files import explained, shown, write_text_whole
 from runs.finetune import CHECKPOINTS_FOLDER
-from runs.manifest import MANIFEST_FILE, Control, FileRecord, InputRecord, file_record
-from runs.staging import refuse_taken
+from runs.manifest import Control, FileRecord, InputRecord, file_record
 from runs.training_state import LOG_FILE
 from runs.weights import architecture_of, finite_shapes, weight_files
 
@@ -58,7 +57,7 @@ def adopt(folder: Path, out: Path, progress: Progress, *, base: str | None = Non
     if not found.whole or model is not None:
         model = _resolved(model, folder)
     fingerprint = _fingerprint(found, model, progress)
-    run = _opened(out, fingerprint)
+    run = Run.of_input(out, fingerprint)
     if run is not None and run.manifest.has_done(STAGE):
         return run
     _require_sound(found, model, progress)
@@ -196,17 +195,6 @@ def _fingerprint(found: _Found, model: str | None, progress: Progress) -> InputR
         records.update({f"{folder.name}/{file}": file_record(folder / file) for file in files})
         progress.advance()
     return InputRecord(files=records, options={"model": model})
-
-
-def _opened(out: Path, fingerprint: InputRecord) -> Run | None:
-    with explained(out, "read"):
-        is_run = (out / MANIFEST_FILE).is_file()
-    if not is_run:
-        refuse_taken(out)
-        return None
-    run = Run.open(out)
-    run.require_input(fingerprint)
-    return run
 
 
 # Into the run

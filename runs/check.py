@@ -19,21 +19,12 @@ import pyarrow.compute as pc
 from pydantic_core import from_json
 
 from probes.errors import OrderparamError
-from runs.directory import (
-    DISCOVERIES_FOLDER,
-    LOGLIK_FILE,
-    MEASURES_FOLDER,
-    PROMPTS_FILE,
-    SAMPLES_FILE,
-    SAMPLES_STAGE,
-    Run,
-    read_loglik,
-    read_scores,
-)
+from runs.arrays import read_loglik, read_scores
+from runs.directory import DISCOVERIES_FOLDER, MEASURES_FOLDER, SAMPLES_STAGE, Run
 from runs.files import explained, leftovers, shown
 from runs.lock import Owner, owner
 from runs.manifest import RunManifest, file_record, prompts_hash
-from runs.schema import SPLITS
+from runs.schema import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, SPLITS
 from runs.splits import assign_splits
 from runs.staging import staging_folder
 

@@ -5,7 +5,6 @@
 `run.json` records size and checksum of every finished file; what is not recorded there does not count as done.
 """
 
-import hashlib
 import io
 import os
 import re
@@ -20,12 +19,13 @@ from numpy.typing import NDArray
 
 from probes.errors import InputError
 from probes.scale import FloatArray
-from runs.columns import Batches, conform, damaged, read_parquet, require_unchanged, write_samples
+from runs.arrays import read_loglik, read_scores, scores_digest
+from runs.columns import Batches, conform, read_parquet, write_samples
 from runs.files import explained, remove_leftovers, shown, whole_file, write_table_whole
 from runs.lock import hold, owner
 from runs.manifest import (
+    MANIFEST_FILE,
     Control,
-    FileRecord,
     InputRecord,
     ReportRecord,
     RunManifest,
@@ -38,21 +38,17 @@ from runs.manifest import (
     prompts_hash,
     save_manifest,
 )
-from runs.schema import PROMPTS_SCHEMA, SAMPLES_SCHEMA
-from runs.staging import staged, staging_folder
+from runs.names import is_plain_name
+from runs.schema import LOGLIK_FILE, PROMPTS_FILE, PROMPTS_SCHEMA, SAMPLES_FILE, SAMPLES_SCHEMA
+from runs.staging import refuse_taken, staged, staging_folder
 
-PROMPTS_FILE = "prompts.parquet"
-SAMPLES_FILE = "samples.parquet"
-LOGLIK_FILE = "loglik.npy"
 MEASURES_FOLDER = "measures"
 SAMPLES_STAGE = "samples"
 DISCOVERIES_FOLDER = "discoveries"
 PARTS_FOLDER = "parts"
 
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 _NUMBERED = re.compile(r"d([1-9][0-9]{0,8})")
-_DIGEST_BYTES = 32
 
 
 class Run:
@@ -172,6 +168,22 @@ class Run:
             )
             raise InputError(f"{shown(path)} is not there yet: {state}")
         return cls(path, load_manifest(path))
+
+    @classmethod
+    def of_input(cls, path: Path | str, fingerprint: InputRecord) -> "Run | None":
+        """The run at `path` if it was made from this very input, None where nothing is.
+
+        Raises InputError where anything else is there.
+        """
+        path = Path(path)
+        with explained(path, "read"):
+            is_run = (path / MANIFEST_FILE).is_file()
+        if not is_run:
+            refuse_taken(path)
+            return None
+        run = cls.open(path)
+        run.require_input(fingerprint)
+        return run
 
     def require_input(self, fingerprint: InputRecord) -> None:
         """Raises InputError, naming what differs, unless the run was imported from this very input."""
@@ -299,7 +311,7 @@ class Run:
         if name is None:
             used = [*self.discoveries(), *(report.discovery for report in self._manifest.reports)]
             name = f"d{1 + max((_number(one) for one in used), default=0)}"
-        if not _SAFE_NAME.fullmatch(name):
+        if not is_plain_name(name):
             raise InputError(
                 f"the name {shown(repr(name), 80)} of a discovery (--name) must be 1 to 64 letters, digits, dots, "
                 "dashes or underscores, and not begin with a dot or a dash"
@@ -341,7 +353,7 @@ class Run:
         data = buffer.getvalue()
         self._folder(MEASURES_FOLDER)
         with whole_file(path) as file:
-            file.write(data + _scores_digest(self._manifest, path.stem, data))
+            file.write(data + scores_digest(self._manifest, path.stem, data))
 
     def _scores_path(self, key: str) -> Path:
         if not _SAFE_KEY.fullmatch(key):
@@ -370,37 +382,6 @@ class Run:
         manifest = RunManifest(**{**values, **changes})
         save_manifest(self.path, manifest)
         self._manifest = manifest
-
-
-def read_loglik(folder: Path, manifest: RunManifest, record: FileRecord) -> NDArray[np.float32]:
-    """Log-likelihoods [samples, checkpoints] as a memory map. Raises InputError when they are damaged."""
-    path = folder / LOGLIK_FILE
-    expected = (manifest.samples, len(manifest.control.values))
-    require_unchanged(path, record)
-    with explained(path, "read"):
-        try:
-            loglik_SK = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise damaged(path, str(error)) from error
-    if not isinstance(loglik_SK, np.ndarray) or loglik_SK.shape != expected or loglik_SK.dtype != np.float32:
-        raise damaged(path, f"it must be float32 of shape {expected}")
-    return loglik_SK
-
-
-def read_scores(path: Path, manifest: RunManifest) -> FloatArray:
-    """The scores [N] of `path`. Raises ValueError unless they are what was stored for this run under this name."""
-    content = path.read_bytes()
-    data, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if digest != _scores_digest(manifest, path.stem, data):
-        raise ValueError("not the scores that were stored for these samples")
-    values_N: FloatArray = np.load(io.BytesIO(data), allow_pickle=False)
-    return values_N
-
-
-def _scores_digest(manifest: RunManifest, key: str, data: bytes) -> bytes:
-    """What ends a file of scores, after the bytes of an ordinary .npy: it ties them to samples and measure."""
-    samples = manifest.files[SAMPLES_FILE].sha256
-    return hashlib.sha256(f"{samples} {key} ".encode() + data).digest()
 
 
 def _storable(text: str) -> str:

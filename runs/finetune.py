@@ -17,9 +17,8 @@ from runs.backend import require_backend
 from runs.directory import Run
 from runs.files import explained
 from runs.formats.source import open_source
-from runs.manifest import MANIFEST_FILE, Control, InputRecord, file_record
+from runs.manifest import Control, InputRecord, file_record
 from runs.models import LanguageModel, load_model
-from runs.staging import refuse_taken
 from runs.training import Training
 from runs.training_data import TrainingExample, read_training_data
 from runs.training_settings import FinetuneSettings, checkpoint_steps
@@ -62,7 +61,7 @@ def finetune(
     model = str(Path(model).resolve()) if Path(model).is_dir() else model
     options = {"model": model, **settings.model_dump(mode="json")}
     fingerprint = InputRecord(files={"data": file_record(data)}, options=options)
-    run = _opened(out, fingerprint)
+    run = Run.of_input(out, fingerprint)
     if run is not None and run.manifest.has_done(STAGE):
         return run
     progress.stage(f"load {model}")
@@ -93,18 +92,6 @@ def finetune(
         with run.locked():
             if not run.manifest.has_done(STAGE):
                 _train(run, training, values, progress)
-    return run
-
-
-def _opened(out: Path, fingerprint: InputRecord) -> Run | None:
-    """The run at `out` if this fine-tune began it, None where nothing is. InputError: anything else is there."""
-    with explained(out, "read"):
-        is_run = (out / MANIFEST_FILE).is_file()
-    if not is_run:
-        refuse_taken(out)
-        return None
-    run = Run.open(out)
-    run.require_input(fingerprint)
     return run
 
 

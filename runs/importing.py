@@ -17,14 +17,12 @@ from pydantic import JsonValue
 from probes.errors import InputError
 from runs import observations
 from runs.directory import Run
-from runs.files import explained
 from runs.formats.fields import Plan, path_in, plan_of
 from runs.formats.memory import rows_source
 from runs.formats.record import Record, Source, listed, name_shown, refuse, shown
 from runs.formats.rows import Responses, read_responses
 from runs.formats.source import SUFFIXES, open_source
 from runs.manifest import Control, ControlValue, FileRecord, InputRecord, file_record
-from runs.staging import refuse_taken
 from runs.storing import Imported, ImportOptions, create_run
 
 SIDES = ("before", "after")
@@ -293,13 +291,9 @@ def _told(options: ImportOptions) -> dict[str, JsonValue]:
 
 def _opened(out: Path, fingerprint: InputRecord, options: ImportOptions) -> Imported | None:
     """The run at `out` if made from this input, None where nothing is. InputError: anything else is there."""
-    with explained(out, "read"):
-        is_run = (out / "run.json").is_file()
-    if not is_run:
-        refuse_taken(out)
+    run = Run.of_input(out, fingerprint)
+    if run is None:
         return None
-    run = Run.open(out)
-    run.require_input(fingerprint)
     manifest = run.manifest
     samples = run.samples(["prompt_id", "checkpoint", "response"])
     prompt_index = {one: index for index, one in enumerate(run.prompts()["prompt_id"].to_pylist())}

@@ -4,6 +4,10 @@ import pyarrow as pa
 
 FORMAT = 1
 
+PROMPTS_FILE = "prompts.parquet"
+SAMPLES_FILE = "samples.parquet"
+LOGLIK_FILE = "loglik.npy"
+
 SPLITS = ("read", "select", "report")
 """Names of the three splits; a sample's `split` is one of them."""
 

@@ -18,13 +18,14 @@ from probes.progress import Progress
 from probes.scale import IntArray
 from runs.backend import default_device, default_dtype, require_backend
 from runs.checkpoints import open_checkpoints, outline_of
-from runs.directory import LOGLIK_FILE, SAMPLES_FILE, SAMPLES_STAGE, Run
+from runs.directory import SAMPLES_STAGE, Run
 from runs.files import explained, shown, table_writer, whole_file, write_array_whole, write_table_whole
 from runs.likelihood import BATCH_TOKENS, Likelihoods, Response, TokenArray, checked_likelihoods
 from runs.manifest import Scoring
 from runs.parts import Parts, read_part
 from runs.sampling import prompt_token_ids
 from runs.sampling_settings import ScoreSettings
+from runs.schema import LOGLIK_FILE, SAMPLES_FILE
 
 SCORE_STAGE = "score"
 TOKEN_LOGLIK_STAGE = "score tokens"

@@ -14,11 +14,11 @@ from agent.settings import (
     ReadSettings,
     flag_of,
     from_keywords,
-    is_plain_name,
     load,
     shown,
 )
 from probes.errors import InputError
+from runs.names import is_plain_name
 
 
 def write_toml(folder: Path, text: str) -> Path:

@@ -11,11 +11,11 @@ import pyarrow as pa
 from probes.scale import IntArray
 from probes.toy_world import Course, ToyWorld, demo_world
 from runs.columns import WITHOUT_SPLIT
-from runs.directory import LOGLIK_FILE, Run
+from runs.directory import Run
 from runs.files import write_array_whole
 from runs.importing import import_rows
 from runs.manifest import Control, Scoring
-from runs.schema import PROMPTS_SCHEMA
+from runs.schema import LOGLIK_FILE, PROMPTS_SCHEMA
 from runs.storing import ImportOptions
 
 Rows = list[dict[str, Any]]
