@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probes.scale import FloatArray, IntArray
-from tools.cells import MIN_COUNT_FIXED, MIN_COUNT_RANDOM, CellSums, summing
+from tools.cells import CellSums, summing
 from tools.layout import Claim
 
 
@@ -35,17 +35,17 @@ def cell_variances(sums: CellSums, claim: Claim) -> FloatArray:
 
 def bias(sums: CellSums, claim: Claim) -> FloatArray:
     """b [R]. A cell with too few effective samples (or prompts) adds its whole W_c m_c^2 instead."""
-    count_CR = sums.effective_count_CR(claim)
-    thin_CR = count_CR < MIN_COUNT_FIXED if claim == "fixed" else count_CR <= MIN_COUNT_RANDOM
     factor_CR = small_sample_factor(sums, claim)
-    bias_CR = np.where(thin_CR, sums.mass_CR * sums.mean_CR**2, factor_CR * cell_variances(sums, claim))
+    bias_CR = np.where(
+        sums.thin_CR(claim), sums.mass_CR * sums.mean_CR**2, factor_CR * cell_variances(sums, claim)
+    )
     return np.asarray(bias_CR.sum(axis=0))
 
 
 def small_sample_factor(sums: CellSums, claim: Claim) -> FloatArray:
     """k_c [C, R]: N / (N - 1) for fixed prompts, [K / (K - 1)] (Q - 1) / Q for random ones; 1 in thin cells."""
     count_CR = sums.effective_count_CR(claim)
-    thin_CR = count_CR < MIN_COUNT_FIXED if claim == "fixed" else count_CR <= MIN_COUNT_RANDOM
+    thin_CR = sums.thin_CR(claim)
     factor_CR = np.ones_like(count_CR)
     np.divide(count_CR, count_CR - 1, out=factor_CR, where=~thin_CR)
     if claim == "random":

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from probes.scale import FloatArray, IntArray
-from tools.layout import Claim, Layout
+from tools.layout import BoolArray, Claim, Layout
 
 MIN_COUNT_FIXED = 1.5
 MIN_COUNT_RANDOM = 1.2
@@ -172,8 +172,22 @@ class CellSums:
         squared_PR: FloatArray = self.square_PR - 2 * mean_PR * self.sum_PR + mean_PR**2 * self.count_PR
         return squared_PR
 
+    @cached_property
+    def _effective_counts(self) -> dict[Claim, FloatArray]:
+        return {}
+
     def effective_count_CR(self, claim: Claim) -> FloatArray:
         """N (fixed: effective samples) or K (random: effective prompts) of each cell."""
+        if claim not in self._effective_counts:
+            self._effective_counts[claim] = self._counted(claim)
+        return self._effective_counts[claim]
+
+    def thin_CR(self, claim: Claim) -> BoolArray:
+        """Cells with too few effective samples or prompts for a variance."""
+        count_CR = self.effective_count_CR(claim)
+        return count_CR < MIN_COUNT_FIXED if claim == "fixed" else count_CR <= MIN_COUNT_RANDOM
+
+    def _counted(self, claim: Claim) -> FloatArray:
         if claim == "fixed":
             squares_CR = np.asarray(self.pairs.to_cells_weighted_twice @ self.count_PR)
             return np.asarray(self.mass_CR**2 / squares_CR)
@@ -185,7 +199,11 @@ class CellSums:
 
 def sums_of(values_N: FloatArray, layout: Layout, cell_N: IntArray) -> CellSums:
     """The sums of the data themselves (R = 1); cells 0..C-1, each of which occurs."""
-    pairs, pair_N = pairs_of(layout, cell_N)
+    return sums_over(*pairs_of(layout, cell_N), values_N)
+
+
+def sums_over(pairs: Pairs, pair_N: IntArray, values_N: FloatArray) -> CellSums:
+    """The sums over pairs [P] of values whose pair [N] is known (R = 1)."""
 
     def over_pairs(weight_N: FloatArray) -> FloatArray:
         sums_P: FloatArray = np.bincount(pair_N, weights=weight_N, minlength=len(pairs.cell_P)).astype(float)

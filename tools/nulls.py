@@ -20,9 +20,9 @@ from scipy import stats
 
 from probes.scale import FloatArray, IntArray
 from tools import bias, prompt_flips
-from tools.cells import CellSums, Pairs, pairs_of, summing, sums_of
+from tools.cells import CellSums, Pairs, pairs_of, summing, sums_of, sums_over
 from tools.layout import BEFORE, FEWEST_PROMPTS, BoolArray, Claim, Layout
-from tools.share import joint_cells, parents_of, refine
+from tools.share import joint_cells, parents_of
 
 DRAWS_HELD = 8_000_000
 """Numbers of one draw matrix that are held at a time (64 MB)."""
@@ -100,8 +100,11 @@ def null_gains(
     null_JR = np.zeros((size, resamples))
     cases = _cases(layout, set_levels_NS, levels_NJ, claim)
     for case in cases:
+        values_M = values_N[case.mask_N]
+        parent = sums_of(values_M, case.layout, case.parent_M)
         for j, cell_M in case.cells.items():
-            refinement = refine(values_N[case.mask_N], case.layout, case.parent_M, cell_M)
+            joint = sums_of(values_M, case.layout, cell_M)
+            refinement = bias.Refinement(joint, parent, parents_of(case.parent_M, cell_M))
             new_cells_J[j] = refinement.joint.pairs.cells - refinement.parent.pairs.cells
             observed_J[j] = bias.corrected_gain(refinement, claim)[0] if new_cells_J[j] else 0.0
     permutes = black_box and claim == "fixed"
@@ -204,7 +207,7 @@ class _SampleFlips:
 
     def _sums(self, cell_M: IntArray) -> CellSums:
         pairs, pair_M = pairs_of(self._case.layout, cell_M)
-        unflipped = sums_of(self._values_M, self._case.layout, cell_M)
+        unflipped = sums_over(pairs, pair_M, self._values_M)
         sum_PR = np.asarray(summing(pair_M, len(pairs.cell_P), self._values_M) @ self._sign_MR)
         return CellSums(pairs, unflipped.count_PR, sum_PR, unflipped.square_PR)
 

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from probes.scale import FloatArray, IntArray
 from tools.bias import small_sample_factor
-from tools.cells import MIN_COUNT_RANDOM, sums_of
+from tools.cells import sums_of
 from tools.layout import BoolArray, Layout
 
 DENSE = 0.1
@@ -61,7 +61,7 @@ def prompt_table(values_N: FloatArray, layout: Layout, cell_N: IntArray) -> Prom
         np.asarray(blocks.merge @ sums.count_PR)[:, 0],
         sums.mass_CR[:, 0],
         small_sample_factor(sums, "random")[:, 0],
-        sums.effective_count_CR("random")[:, 0] <= MIN_COUNT_RANDOM,
+        sums.thin_CR("random")[:, 0],
         layout.prompts,
     )
 
