@@ -38,10 +38,7 @@ class AnthropicModel(SdkModel["AsyncAnthropic"]):
     def __init__(self, spec: ModelSpec, key: Key | None, limiter: Limiter | None = None) -> None:
         import anthropic
 
-        self.status_errors = (anthropic.APIStatusError,)
-        self.timeout_errors = (anthropic.APITimeoutError,)
-        self.connection_errors = (anthropic.APIConnectionError,)
-        super().__init__(spec, key, limiter)
+        super().__init__(spec, key, limiter, anthropic)
 
     def _connect(self) -> "AsyncAnthropic":
         from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient

@@ -40,10 +40,7 @@ class OpenAIModel(SdkModel["AsyncOpenAI"]):
     def __init__(self, spec: ModelSpec, key: Key | None, limiter: Limiter | None = None) -> None:
         import openai
 
-        self.status_errors = (openai.APIStatusError,)
-        self.timeout_errors = (openai.APITimeoutError,)
-        self.connection_errors = (openai.APIConnectionError,)
-        super().__init__(spec, key, limiter)
+        super().__init__(spec, key, limiter, openai)
 
     def _connect(self) -> "AsyncOpenAI":
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient

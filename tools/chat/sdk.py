@@ -59,13 +59,13 @@ _Client = TypeVar("_Client", bound=_Closing)
 
 
 class SdkModel(ABC, Generic[_Client]):
-    """A chat model behind one of the SDKs. Subclasses say how a request is sent and which errors there are."""
+    """A chat model behind one of the SDKs. Subclasses say how a request is sent."""
 
-    status_errors: tuple[type[Exception], ...]
-    connection_errors: tuple[type[Exception], ...]
-    timeout_errors: tuple[type[Exception], ...]
-
-    def __init__(self, spec: ModelSpec, key: Key | None, limiter: Limiter | None = None) -> None:
+    def __init__(self, spec: ModelSpec, key: Key | None, limiter: Limiter | None, sdk: Any) -> None:
+        """sdk: the module, which names its errors as the other one does."""
+        self.status_errors: tuple[type[Exception], ...] = (sdk.APIStatusError,)
+        self.connection_errors: tuple[type[Exception], ...] = (sdk.APIConnectionError,)
+        self.timeout_errors: tuple[type[Exception], ...] = (sdk.APITimeoutError,)
         self.spec = spec
         self.abilities = Abilities()
         self.limiter = limiter or Limiter()
