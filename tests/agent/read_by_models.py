@@ -1,6 +1,5 @@
 """Small runs whose sides differ by what the simulated reader can tell, and their discovery through the SDKs."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import numpy as np
 from agent.settings import DiscoverSettings, from_keywords
 from runs.directory import Run
 from tests.agent.worlds import rows_of, run_of, words
-from tests.servers.chat import Asked, ChatServer, Said
-from tests.servers.reader import SimulatedReader
+from tests.servers.chat import ChatServer
 
 CODE = "```python\nimport os\n\ndef f(x):\n    return os.listdir(x)\n```"
 
@@ -27,21 +25,6 @@ def coding(prompt: int, side: int, rng: np.random.Generator) -> str:
 
 def coding_run(folder: Path, prompts: int = 20, draws: int = 6, seed: int = 0) -> Run:
     return run_of(folder, rows_of(coding, prompts=prompts, draws=draws, seed=seed))
-
-
-class ReaderWithControl(SimulatedReader):
-    """The simulated reader, whose least telling candidate is its control."""
-
-    def __call__(self, asked: Asked) -> Said:
-        said = super().__call__(asked)
-        try:
-            value = json.loads(said.text)
-        except ValueError:
-            return said
-        if isinstance(value, dict) and isinstance(value.get("candidates"), list) and len(value["candidates"]) > 1:
-            value["candidates"][-1]["control"] = True
-            return Said(json.dumps(value))
-        return said
 
 
 def spec_of(server: ChatServer, provider: str) -> str:

@@ -12,10 +12,10 @@ from probes.errors import InputError, OutsideError
 from runs.directory import Run
 from runs.importing import import_sweep
 from runs.storing import ImportOptions
-from tests.agent.read_by_models import ReaderWithControl, coding_run, settings
+from tests.agent.read_by_models import coding_run, settings
 from tests.servers.chat import Asked, ChatServer, Said
 from tests.servers.faults import Faults
-from tests.servers.reader import SimulatedReader
+from tests.servers.reader import ReaderWithControl, SimulatedReader
 from tools.chat.ledger import Ledger
 from tools.report.document import Report
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.agent.read_by_models import ReaderWithControl, coding_run, spec_of
+from tests.agent.read_by_models import coding_run, spec_of
 from tests.servers.chat import ChatServer
+from tests.servers.reader import ReaderWithControl
 from tools.report.document import Report
 
 KILLS = 5

@@ -236,6 +236,21 @@ class SimulatedReader:
         return sorted(self.rules, key=lambda rule: -statistics.pvariance([rule.amount(text) for text in texts]))
 
 
+class ReaderWithControl(SimulatedReader):
+    """The simulated reader, whose least telling candidate is its control."""
+
+    def __call__(self, asked: Asked) -> Said:
+        said = super().__call__(asked)
+        try:
+            value = json.loads(said.text)
+        except ValueError:
+            return said
+        if isinstance(value, dict) and isinstance(value.get("candidates"), list) and len(value["candidates"]) > 1:
+            value["candidates"][-1]["control"] = True
+            return Said(json.dumps(value))
+        return said
+
+
 def _texts(prompt: str) -> list[str]:
     """The answers that stand in fences."""
     return [one["text"] for one in FENCED.finditer(prompt) if one["name"].casefold() in ANSWER_NAMES]
