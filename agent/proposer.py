@@ -27,9 +27,14 @@ PROPOSING = "proposing"
 STEPS = 6
 """Turns in which a model may call tools before it submits."""
 
-_FEWEST_CHARACTERS = 6_000
+_FEWEST_CHARACTERS = 3_000
+_FEWEST_WITH_TOOLS = 12_000
+"""Characters of samples in an opening; one call of a tool may show as many."""
+
 _LOOK_TOKENS = 1_000
 _SUBMIT_TOKENS = 4_000
+_CHARACTERS_A_TOKEN = 6
+"""Characters of samples a token of what is submitted: a model that holds few samples gets less room for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +84,16 @@ class _Proposer:
 
     async def _conversation(self, characters: int) -> list[Proposal] | str:
         try:
-            return await self._submitted(await self._looked(characters))
+            turns = await self._looked(characters)
         except Lacking:
-            return await self._submitted(
-                [Message("user", opening(self._state, self._bench, self._reader, characters, tools=False))]
-            )
+            turns = [self._opening(characters, tools=False)]
+        return await self._submitted(turns, min(_SUBMIT_TOKENS, characters // _CHARACTERS_A_TOKEN))
 
     async def _looked(self, characters: int) -> list[Message]:
-        """The conversation up to where the model has seen enough."""
-        turns = [Message("user", opening(self._state, self._bench, self._reader, characters, tools=True))]
+        """The conversation up to where the model has seen enough. Raises Lacking where there is no room for it."""
+        if characters < _FEWEST_WITH_TOOLS:
+            raise Lacking("what tools show does not fit")
+        turns = [self._opening(characters, tools=True)]
         toolbox = Toolbox(self._state, self._bench, self._judgments, self._reader)
         for _ in range(STEPS):
             request = Request(tuple(turns), _LOOK_TOKENS, tools=TOOLS)
@@ -101,7 +107,10 @@ class _Proposer:
                 turns.append(Message("tool", await toolbox.result(call), call_id=call.id))
         return turns
 
-    async def _submitted(self, turns: list[Message]) -> list[Proposal] | str:
+    def _opening(self, characters: int, *, tools: bool) -> Message:
+        return Message("user", opening(self._state, self._bench, self._reader, characters, tools=tools))
+
+    async def _submitted(self, turns: list[Message], tokens: int) -> list[Proposal] | str:
         """What the model submits; asked once more where it cannot be used."""
         called = any(turn.tool_calls for turn in turns)
         problem: str | None = None
@@ -109,7 +118,7 @@ class _Proposer:
             told = Message("user", _template("submit.jinja", most=MOST_PROPOSED, problem=problem))
             request = Request(
                 (*turns, told),
-                _SUBMIT_TOKENS,
+                tokens,
                 schema=PROPOSALS,
                 tools=TOOLS if called else (),
                 may_call=False,

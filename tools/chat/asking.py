@@ -166,6 +166,8 @@ class Asker:
         scope, name = self._budget.scope, self.model.name
         self._ledger.record(Call(key, scope, purpose, name, "failed", seconds, reason=str(failure)))
         self.counts.failed += 1
+        if failure.reason == "too long":
+            return  # which says nothing of the server
         self._failed_in_a_row += 1
         if (failure.unreachable and not self._answered) or self._failed_in_a_row >= DOWN_AFTER:
             raise OutsideError(

@@ -35,7 +35,9 @@ _CONNECT_SECONDS, _READ_SECONDS, _CALL_SECONDS = 10.0, 300.0, 900.0
 _LONGEST_WAIT = 120.0  # seconds that a retry may wait; then the run ends and can be taken up later
 _TOO_MUCH = {429, 503, 529}
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|\[?::1\]?")
-_TOO_LONG = re.compile(r"context.{0,20}(length|window|size)|too long|too many tokens|maximum.{0,20}tokens", re.I)
+_TOO_LONG = re.compile(
+    r"context.{0,20}(length|window|size)|max_model_len|too long|too many tokens|maximum.{0,20}tokens", re.I
+)
 _OUT_OF_QUOTA = re.compile(r"insufficient_quota|quota|billing|credit balance|spend.{0,10}limit", re.I)
 _LEAVES_FOR_USERS_SERVER = {
     "host",
@@ -211,9 +213,18 @@ class SdkModel(ABC, Generic[_Client]):
     # What went wrong
 
     def _said(self, error: Exception) -> str:
-        """The server's own words, without the key if it echoes that."""
+        """All that the server said, without the key if it echoes that."""
         text = str(getattr(error, "message", "") or error)
         return self._key.hidden_in(text) if self._key else text
+
+    def _words(self, error: Exception) -> str:
+        """The sentence in what the server said, or else all of it."""
+        body = getattr(error, "body", None)
+        told = body.get("error", body) if isinstance(body, dict) else None
+        words = told.get("message") if isinstance(told, dict) else None
+        if not isinstance(words, str) or not words:
+            return self._said(error)
+        return self._key.hidden_in(words) if self._key else words
 
     def _explain(self, error: Exception) -> NoReturn:
         """Raises what the caller should know, without the SDK's error, which may hold what the server echoed."""
@@ -222,11 +233,12 @@ class SdkModel(ABC, Generic[_Client]):
         if isinstance(error, (*self.timeout_errors, *self.connection_errors)):
             raise self._connection_failure(error, host) from None
         status = int(getattr(error, "status_code", 0))
-        said = shown(self._said(error), 160)
+        whole = self._said(error)
+        said = shown(self._words(error), 160)
         variable = KEY_VARIABLES[self.spec.provider] if self.spec.is_providers_own else OWN_SERVER_KEY
         if 300 <= status < 400:
             raise InputError(f"{name}: {host} redirects to another address; name that one instead") from None
-        if status == 402 or (status in {400, 403, 429} and _OUT_OF_QUOTA.search(said)):
+        if status == 402 or (status in {400, 403, 429} and _OUT_OF_QUOTA.search(whole)):
             raise OutsideError(
                 f"{name}: {host} says that the quota or credit is used up ({said}); once there is some again, run "
                 "the same command again: what was answered is kept"
@@ -247,7 +259,7 @@ class SdkModel(ABC, Generic[_Client]):
             raise CallFailed("rate limit", f"{host} still refuses after {MAX_RETRIES} retries: {said}") from None
         if status >= 500 or status in {408, 409}:
             raise CallFailed("server error", f"{host} answers with status {status}: {said}") from None
-        if status == 413 or _TOO_LONG.search(said):
+        if status == 413 or _TOO_LONG.search(whole):
             raise CallFailed("too long", said) from None
         raise CallFailed("rejected", f"{host} answers with status {status}: {said}") from None
 

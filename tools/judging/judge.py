@@ -15,7 +15,8 @@ import numpy as np
 
 from probes.measures.catalogue import measure
 from probes.scale import Outcome
-from tools.chat.asking import Asker
+from tools.chat.asking import Asked as Answered
+from tools.chat.asking import Asker, Check
 from tools.chat.fence import fenced
 from tools.chat.interface import Answer, BudgetSpent, CallFailed, Message, Request
 from tools.chat.ledger import Judgment, Ledger, judgment_key
@@ -28,11 +29,16 @@ Verdict = Judgment | Outcome
 SHOWN = 12_000
 """Characters of an answer that a judge is shown; of a prompt a third of them."""
 
+_RESPONSE_OVER_PROMPT = 3
+
 WORKERS = 64
 """Answers that are worked on at once; how many calls are in flight is the client's to limit."""
 
 JUDGING, ALONE = "judging", "judging again, alone"
 """Purposes of calls, as the usage names them."""
+
+_FEWEST_SHOWN = 750
+"""Characters of an answer below which nothing is cut to make a call fit into a model."""
 
 _TOKENS_A_VERDICT = 80
 
@@ -117,9 +123,9 @@ class Judge:
         order = np.random.default_rng(list(told.digest())).permutation(len(criteria))
         return [group.tolist() for group in np.array_split(order, self.calls_for(len(criteria)))]
 
-    def request(self, criteria: Sequence[Criterion], item: Item) -> Request:
+    def request(self, criteria: Sequence[Criterion], item: Item, characters: int = SHOWN) -> Request:
         """One call: these criteria, in this order, on one answer."""
-        return judge_request(self._template, self._salt, criteria, item)
+        return judge_request(self._template, self._salt, criteria, item, characters)
 
     async def _judge_one(
         self, criteria: Sequence[Criterion], item: Item, known: Sequence[Judgment | None]
@@ -145,9 +151,8 @@ class Judge:
                 return None
             return "the judge refused" if self._is_refusal(answer) else "no verdict that can be used"
 
-        try:
-            asked = await self.asker.ask(self.request(chosen, item), purpose, check=check)
-        except CallFailed:
+        asked = await self._fitting(chosen, item, purpose, check)
+        if asked is None:
             return dict.fromkeys(places, Outcome.FAILED)
         read = verdicts_in(asked.answer, chosen)
         judgments = {
@@ -158,6 +163,20 @@ class Judge:
         self._ledger.store_judgments({self._key(criteria[place], item): one for place, one in judgments.items()})
         lost = Outcome.REFUSED if not judgments and self._is_refusal(asked.answer) else Outcome.FAILED
         return {place: judgments.get(place, lost) for place in places}
+
+    async def _fitting(
+        self, criteria: Sequence[Criterion], item: Item, purpose: str, check: Check
+    ) -> Answered | None:
+        """The answer to one call; None where it failed. Texts that do not fit into the model are halved until they
+        do, each by itself, so that the order of calls changes nothing."""
+        characters = min(SHOWN, max(len(item.response), _RESPONSE_OVER_PROMPT * len(item.prompt)))
+        while True:
+            try:
+                return await self.asker.ask(self.request(criteria, item, characters), purpose, check=check)
+            except CallFailed as failure:
+                if failure.reason != "too long" or characters <= _FEWEST_SHOWN:
+                    return None
+            characters //= 2
 
     def _is_refusal(self, answer: Answer) -> bool:
         return answer.kind == "refusal" or (answer.kind == "text" and self._refusal("", answer.text) > 0.5)
@@ -174,10 +193,12 @@ class Judge:
         )
 
 
-def judge_request(template: JudgePrompt, salt: str, criteria: Sequence[Criterion], item: Item) -> Request:
-    """What a judge is sent: these criteria, in this order, on one answer."""
+def judge_request(
+    template: JudgePrompt, salt: str, criteria: Sequence[Criterion], item: Item, characters: int = SHOWN
+) -> Request:
+    """What a judge is sent: these criteria, in this order, on one answer, of which it sees so many characters."""
     asked = [Asked(key_of(place), one.question, one.levels) for place, one in enumerate(criteria)]
-    prompt, response = shown_to_judge(item)
+    prompt, response = shown_to_judge(item, characters)
     text = template.text(asked, fenced("prompt", prompt, salt), fenced("answer", response, salt))
     names = tuple(dict.fromkeys(name for criterion in criteria for name in criterion.names))
     return Request(
@@ -189,9 +210,12 @@ def judge_request(template: JudgePrompt, salt: str, criteria: Sequence[Criterion
     )
 
 
-def shown_to_judge(item: Item) -> tuple[str, str]:
+def shown_to_judge(item: Item, characters: int = SHOWN) -> tuple[str, str]:
     """Prompt and answer as a judge is shown them: cut where they are long, visibly."""
-    return cut_for_model(item.prompt, SHOWN // 3), cut_for_model(item.response, SHOWN)
+    return (
+        cut_for_model(item.prompt, characters // _RESPONSE_OVER_PROMPT),
+        cut_for_model(item.response, characters),
+    )
 
 
 def cut_for_model(text: str, limit: int) -> str:
