@@ -75,6 +75,7 @@ class Decoder:
         self._called: Any = model if logits else self._decoder
         self._result = "logits" if logits else "last_hidden_state"
         accepted = inspect.signature(self._called.forward).parameters
+        self._can_leave_out = "logits_to_keep" in accepted
         self._cache_argument = "cache" if "cache" in accepted else "past_key_values"  # the older name
 
     @property
@@ -92,13 +93,20 @@ class Decoder:
         return DynamicCache(config=self._decoder.config)
 
     def states(
-        self, ids_RT: "torch.Tensor", positions_RT: "torch.Tensor", mask_RC: "torch.Tensor", cache: "Cache"
+        self,
+        ids_RT: "torch.Tensor",
+        positions_RT: "torch.Tensor",
+        mask_RC: "torch.Tensor",
+        cache: "Cache",
+        last: int | None = None,
     ) -> "torch.Tensor":
         """Last hidden states [R, T, D] of tokens that come after the cached ones; the cache takes them up.
 
-        mask_RC: which positions hold a token, the cached ones first.
+        mask_RC: which positions hold a token, the cached ones first. last: so many tokens at the end are enough.
         """
+        few = {"logits_to_keep": last} if last is not None and self._can_leave_out else {}
         output = self._called(
+            **few,
             input_ids=ids_RT,
             position_ids=positions_RT,
             attention_mask=mask_RC,
@@ -106,7 +114,7 @@ class Decoder:
             **{self._cache_argument: cache},
         )
         states_RTD: torch.Tensor = getattr(output, self._result)
-        return states_RTD
+        return states_RTD if last is None else states_RTD[:, -last:]
 
     def whole(self, ids_RT: "torch.Tensor") -> "torch.Tensor":
         """Last hidden states [R, T, D] of whole sequences, padded on the right, where it disturbs nothing."""

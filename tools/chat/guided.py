@@ -37,6 +37,12 @@ class _Guide:
         self._writer = writer
         self._root = root
         self._level_names = set(level_names)
+        self._kept = 0  # tokens for what comes after the value that is being written
+
+    @property
+    def _free(self) -> int:
+        """Tokens that the value being written may take."""
+        return self._writer.left - self._kept
 
     def value(self, schema: Mapping[str, Any], after: str) -> None:
         """Writes a value. after: the character that follows it, which tells 1 from the beginning of 10."""
@@ -63,25 +69,36 @@ class _Guide:
         members = list(schema.get("properties", {}).items())
         for place, (name, member) in enumerate(members):
             self._say(("{" if place == 0 else ", ") + json.dumps(name, ensure_ascii=False) + ": ")
-            self.value(member, "," if place + 1 < len(members) else "}")
+            following = len(members) - place - 1
+            kept = max(0, self._free) * following // (following + 1)  # what it leaves goes to those that follow
+            self._kept += kept
+            self.value(member, "," if following else "}")
+            self._kept -= kept
         self._say("}" if members else "{}")
 
     def _array(self, schema: Mapping[str, Any]) -> None:
+        """The list ends where the model ends it, where another item would not fit, or where it repeats itself:
+        a model that has begun to do so goes on."""
         least, most = int(schema.get("minItems", 0)), int(schema.get("maxItems", _MOST_ITEMS))
+        items: list[str] = []
+        longest = 1
         self._say("[")
-        for count in range(most):
-            closing, going_on = "]", ", " if count else ""
-            if count >= least:
+        while len(items) < most:
+            going_on = ", " if items else ""
+            if len(items) >= least:
                 first = going_on or _opening(self._resolved(schema["items"]))
-                if self._writer.left <= 0 or self._picked([closing, first]) == 0:
+                if self._free < longest or len(set(items)) < len(items) or self._picked(["]", first]) == 0:
                     break
             self._say(going_on)
+            before, begin = self._writer.left, len(self.text)
             self.value(schema["items"], ",")
+            longest = max(longest, before - self._writer.left)
+            items.append(self.text[begin:])
         self._say("]")
 
     def _string(self) -> None:
         self._say('"')
-        written = self._writer.write_until('"', _STRING_TOKENS)
+        written = self._writer.write_until('"', min(_STRING_TOKENS, self._free))
         self.text += json.dumps(written, ensure_ascii=False)[1:-1]
         self._say('"')
 

@@ -108,12 +108,14 @@ class Writer:
 
     def _logprobs_after(self, ids: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         """Log-probabilities [V] of what follows these tokens, which the text is longer by from now on."""
-        logprobs_TV = self._logprobs(ids, self._cache)
+        logprobs_TV = self._logprobs(ids, self._cache, last=1)
         self._length += len(ids)
         last_V: np.ndarray[tuple[int], np.dtype[np.float64]] = logprobs_TV[-1]
         return last_V
 
-    def _logprobs(self, ids: Sequence[int], cache: object) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    def _logprobs(
+        self, ids: Sequence[int], cache: object, last: int | None = None
+    ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
         import torch
 
         if self._stop.is_set():
@@ -123,7 +125,7 @@ class Writer:
             end = self._length + len(ids)
             positions_RT = torch.arange(self._length, end, device=self._model.device)[None]
             mask_RC = torch.ones(1, end, dtype=torch.long, device=self._model.device)
-            logits_TV: torch.Tensor = self._decoder.states(ids_RT, positions_RT, mask_RC, cache)[0]
+            logits_TV: torch.Tensor = self._decoder.states(ids_RT, positions_RT, mask_RC, cache, last)[0]
             logprobs: np.ndarray[tuple[int, int], np.dtype[np.float64]] = (
                 torch.log_softmax(logits_TV.double(), dim=-1).cpu().numpy()
             )
