@@ -31,6 +31,7 @@ from tools.report.document import Report
 
 if TYPE_CHECKING:
     from agent.graph import Graph
+    from tools.judging.template import JudgePrompt
 
 STATE_FILE = "state.sqlite"
 REPORT_FILE = "report.json"
@@ -66,15 +67,18 @@ def discover_run(run: Run, settings: DiscoverSettings, *, progress: Progress | N
 
 
 @contextmanager
-def with_models(bench: Workbench) -> Iterator[Workbench]:
-    """The workbench with the language models that its settings name, open for the length of the block."""
+def with_models(bench: Workbench, template: "JudgePrompt | None" = None) -> Iterator[Workbench]:
+    """The workbench with the language models that its settings name, open for the length of the block.
+
+    template: what judges are sent, where the settings do not say it.
+    """
     if bench.settings.judge_spec is None:
         yield bench
         return
     from agent.judgments import Judgments  # with the clients' libraries behind it
     from agent.models import Models
 
-    with closing(Models(bench.run, bench.name, bench.settings, bench.progress)) as models:
+    with closing(Models(bench.run, bench.name, bench.settings, bench.progress, template)) as models:
         yield bench.judged_by(Judgments(bench.comparison, models))
 
 

@@ -13,7 +13,14 @@ from tools.report.document import Example, Parameter, Quotes, Shown, Usage
 
 
 def judge_for_report(part: Part, chosen: Sequence[CandidateState], bench: Workbench) -> list[str]:
-    """Has the chosen set judged on the part with the budget that was kept for it; warnings where it fell short.
+    """Has the chosen set judged on the part with the budget that was kept for it; warnings where it fell short."""
+    if bench.judgments is not None:
+        bench.judgments.models.open_what_was_kept()
+    return judge_part(part, chosen, bench)
+
+
+def judge_part(part: Part, chosen: Sequence[CandidateState], bench: Workbench) -> list[str]:
+    """Has a set judged on the part as far as the budget allows; warnings where it fell short.
 
     Without likelihoods the discriminators read the set's levels on all rows, so that the rest is judged too where
     the budget allows.
@@ -22,7 +29,6 @@ def judge_for_report(part: Part, chosen: Sequence[CandidateState], bench: Workbe
     judged = [one for one in chosen if is_judged(one)]
     if judgments is None or not judged:
         return []
-    judgments.models.open_what_was_kept()
     spent = judge_rows(bench, judged, part.row_N, "judging the set on the report split")
     left = judgments.missing(judged, part.row_N)
     if spent and len(left):

@@ -10,7 +10,7 @@ from agent.models import Models
 from agent.state import CandidateState, scale_of
 from probes.scale import IntArray, Outcome
 from tools.chat.ledger import Judgment
-from tools.judging.judge import Item
+from tools.judging.judge import JUDGING, Item
 from tools.judging.verdicts import Criterion, is_sound
 from tools.layout import BoolArray
 
@@ -110,15 +110,19 @@ class Judgments:
             self._told[criterion] = _Told(
                 np.full(count, int(Outcome.MISSING), dtype=np.int64), self._empty_N.copy()
             )
-            self._look_up([criterion], np.flatnonzero(~self._empty_N).tolist())
+            found = self._look_up([criterion], np.flatnonzero(~self._empty_N).tolist())
+            self.models.judge.asker.count_reused(JUDGING, found)
         return self._told[criterion]
 
-    def _look_up(self, criteria: Sequence[Criterion], rows: Sequence[int]) -> None:
-        """Takes what the ledger holds."""
+    def _look_up(self, criteria: Sequence[Criterion], rows: Sequence[int]) -> int:
+        """Takes what the ledger holds, and returns how much that is."""
+        count = 0
         for row, given in zip(rows, self.models.judge.found(criteria, self._items(rows)), strict=True):
             for criterion, judgment in zip(criteria, given, strict=True):
                 if judgment is not None:
                     self._told[criterion].take(row, judgment)
+                    count += 1
+        return count
 
     def _items(self, rows: Sequence[int]) -> list[Item]:
         prompts, responses = self._comparison.prompt_of_row, self._comparison.responses

@@ -47,27 +47,34 @@ def candidates_named(bench: Workbench, names: Sequence[str]) -> list[CandidateSt
     return [{**candidate_of(bench, judge), "origin": KNOWN} for judge in judges]
 
 
-def candidates_reported(scores: Scores, report: Report) -> list[CandidateState]:
-    """The set of a report in its order. InputError: an empty set, or a parameter that cannot be measured here."""
+def candidates_reported(scores: Scores, report: Report, judge: str | None) -> list[CandidateState]:
+    """The set of a report in its order. judge: the language model that judges what one judged before.
+
+    InputError: an empty set, or a parameter that cannot be measured here.
+    """
     by_id = {parameter.id: parameter for parameter in report.parameters}
     if not report.set.parameters:
         raise InputError(f"the report {shown(report.name)} has no parameters in its set: nothing to measure")
-    return [_reported(scores, by_id[one]) for one in report.set.parameters]
+    return [_reported(scores, by_id[one], judge) for one in report.set.parameters]
 
 
-def _reported(scores: Scores, parameter: Parameter) -> CandidateState:
+def _reported(scores: Scores, parameter: Parameter, model: str | None) -> CandidateState:
     if parameter.judge.startswith(JUDGES):
-        raise InputError(
-            f"the parameter {shown(parameter.id)} of the report was judged by {shown(parameter.judge)}: a set "
-            "is measured by code alone; discover anew with --model"
-        )
-    judge = known_judge(scores, _own_file(scores, parameter.judge))
+        assert model is not None  # named wherever a set holds such a parameter
+        judge = model
+    else:
+        judge = known_judge(scores, _own_file(scores, parameter.judge))
     record = parameter.scale
     try:
         levels = tuple(Level(level.name, level.description) for level in record.levels)
         scale = Scale(record.kind, levels, record.cuts, record.unit)
     except ValueError as error:
         raise InputError(f"the parameter {shown(parameter.id)} of the report: {error}") from error
+    if judge == model and not (parameter.question.strip() and scale.size > 1 and scale.kind != "numeric"):
+        raise InputError(
+            f"the parameter {shown(parameter.id)} of the report cannot be judged: a question and two levels are "
+            "needed"
+        )
     known = OrderParameter(parameter.id, parameter.name, parameter.question, scale, judge, KNOWN)
     labels = [level.values for level in record.levels] if judge.startswith("data:") else ()
     return candidate_state(known, labels=labels)

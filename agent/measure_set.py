@@ -6,6 +6,7 @@ found on these very samples is measured on their report split. Source: Method, s
 
 import hashlib
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,23 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from agent.alerts import SIDES
 from agent.comparison import REPORT, SELECT, Part
-from agent.discovery import REPORT_FILE, difference, fingerprint_of, is_free, numbered, open_bench, state_file
+from agent.discovery import (
+    REPORT_FILE,
+    difference,
+    fingerprint_of,
+    is_free,
+    numbered,
+    open_bench,
+    state_file,
+    with_models,
+)
 from agent.estimates import SetNumbers
+from agent.known_judging import Judging, judging_of
 from agent.known_set import Questions, candidates_named, candidates_reported, is_learned, resolved
 from agent.progress import Progress, Silent
 from agent.reporting import SAMPLES_KEY, assemble, numbers_on, samples_known_by
 from agent.settings import DiscoverSettings, shown
-from agent.state import CandidateState
+from agent.state import CandidateState, is_judged
 from agent.totals import total_of
 from agent.workbench import Workbench
 from probes.errors import InputError
@@ -42,34 +53,68 @@ def measure_set(
 ) -> Report:
     """Measure a known set on a run; takes the run's lock and counts as a report of it.
 
-    The folder of the discovery also gets `scores.parquet`: the score and level of every sample. The same call
-    again returns the report. Errors as `agent.discovery.discover_run`.
+    What a language model judged in the report that the set is from is judged here as it was there, unless the
+    settings name another judge. The folder of the discovery also gets `scores.parquet`: the score and level of
+    every sample. The same call again goes on after a kill, or returns the report. Errors as
+    `agent.discovery.discover_run`.
     """
-    asked = resolved(questions)
     with threadpool_limits(1), run.locked():  # small matrices: more threads only wait for each other
-        bench = open_bench(run, settings, progress or Silent())
-        chosen = _candidates(asked, bench)
-        fingerprint = {**fingerprint_of(run, bench.comparison, settings), "questions": _asked(asked)}
+        known = opened_set(questions, run, settings, progress or Silent())
+        if known.judging.template is not None:
+            from agent.models import require_models
+
+            require_models(known.judging.settings)
+        fingerprint = known.fingerprint()
         folder = _folder_for(run, settings.name, fingerprint)
         if (folder / REPORT_FILE).is_file():
             return Report.load(folder)
         write_json_whole(folder / ASKED_FILE, fingerprint)
-        report = _measured(asked, chosen, bench.named(folder.name), folder, fingerprint)
-        save_report(report, folder)
+        with with_models(known.bench.named(folder.name), known.judging.template) as bench:
+            report = _measured(replace(known, bench=bench), folder, fingerprint)
+            save_report(report, folder)
     return report
 
 
-def _candidates(asked: Report | tuple[str, ...], bench: Workbench) -> list[CandidateState]:
+@dataclass(frozen=True, eq=False)
+class KnownSet:
+    """A known set on a run. part: the rows that the numbers come from; said: warnings, why these are not all."""
+
+    asked: Report | tuple[str, ...]
+    judging: Judging
+    bench: Workbench
+    chosen: list[CandidateState]
+    part: Part
+    said: list[str]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """All that the report depends on."""
+        bench, template = self.bench, self.judging.template
+        return {
+            **fingerprint_of(bench.run, bench.comparison, bench.settings),
+            "judge_template": None if template is None else template.digest,
+            "questions": _asked(self.asked),
+        }
+
+
+def opened_set(questions: Questions, run: Run, settings: DiscoverSettings, progress: Progress) -> KnownSet:
+    """The set on the run, nothing judged yet and nothing written. Raises InputError."""
+    asked = resolved(questions)
+    judging = judging_of(asked, settings)
+    bench = open_bench(run, judging.settings, progress)
     if isinstance(asked, tuple):
-        return candidates_named(bench, asked)
-    return candidates_reported(bench.scores, asked)
+        chosen = candidates_named(bench, asked)
+    else:
+        chosen = candidates_reported(bench.scores, asked, judging.settings.judge_spec)
+    part, said = _rows(asked, bench, chosen)
+    return KnownSet(asked, judging, bench, chosen, part, [*said, *judging.said])
 
 
 def _asked(asked: Report | tuple[str, ...]) -> Any:
     if isinstance(asked, tuple):
         return list(asked)
     by_id = {parameter.id: parameter for parameter in asked.parameters}
-    return [by_id[one].model_dump(mode="json", include={"id", "judge", "scale"}) for one in asked.set.parameters]
+    told = {"id", "question", "judge", "scale"}
+    return [by_id[one].model_dump(mode="json", include=told) for one in asked.set.parameters]
 
 
 def _folder_for(run: Run, name: str | None, fingerprint: dict[str, Any]) -> Path:
@@ -93,17 +138,16 @@ def _fingerprint_in(folder: Path) -> dict[str, Any] | None:
     return known
 
 
-def _measured(
-    asked: Report | tuple[str, ...],
-    chosen: list[CandidateState],
-    bench: Workbench,
-    folder: Path,
-    fingerprint: dict[str, Any],
-) -> Report:
-    part, warnings = _rows(asked, bench, chosen)
+def _measured(known: KnownSet, folder: Path, fingerprint: dict[str, Any]) -> Report:
+    bench, chosen, part = known.bench, known.chosen, known.part
     comparison = bench.comparison
+    short: list[str] = []
+    if bench.judgments is not None:
+        from agent.judged_report import judge_part
+
+        short = judge_part(part, chosen, bench)
     numbers = numbers_on(part, bench, chosen)
-    _require_levels(numbers, chosen)
+    _require_levels(numbers, chosen, short)
     bench.progress.stage("measuring the set")
     p_J = p_values(
         part.value_N,
@@ -126,8 +170,8 @@ def _measured(
         total,
         q_values=dict(zip([one["id"] for one in chosen], q_values(p_J).tolist(), strict=True)),
         candidates=(),
-        warnings=warnings,
-        stopped_because="a known set was measured; nothing was searched for",
+        warnings=[*known.said, *short],
+        stopped_because="; ".join(["a known set was measured; nothing was searched for", *short]),
         reports_seen=bench.run.count_report(bench.name, digest),
         measured_on="all" if part.layout.samples == comparison.layout.samples else "report",
     )
@@ -175,12 +219,13 @@ def _rows_of_reported(asked: Report, bench: Workbench) -> tuple[Part, list[str]]
     return bench.comparison.part(), []
 
 
-def _require_levels(numbers: SetNumbers, chosen: list[CandidateState]) -> None:
-    """InputError where too few prompts have levels on both sides for any number."""
+def _require_levels(numbers: SetNumbers, chosen: list[CandidateState], short: list[str]) -> None:
+    """InputError where too few prompts have levels on both sides for any number. short: what kept judges away."""
     fewest = FEWEST_PROMPTS[numbers.claim]
     for candidate, level_N in zip(chosen, numbers.levels_NJ.T, strict=True):
         if numbers.part.where(level_N >= 0).layout.prompts < fewest:
-            raise InputError(f"{shown(candidate['id'])}: too few prompts have answers with a level on both sides")
+            why = "; ".join(["too few prompts have answers with a level on both sides", *short])
+            raise InputError(f"{shown(candidate['id'])}: {why}")
     if numbers.complete.layout.prompts < fewest:
         raise InputError(
             "too few prompts have answers on both sides with a level on every parameter; measure fewer at a time"
@@ -191,6 +236,7 @@ def scores_table(bench: Workbench, chosen: list[CandidateState]) -> pa.Table:
     """A row a sample of the comparison: its id, prompt, side and split, and score and level of each parameter.
 
     `NAME` holds the score as it was measured or came with the data, `NAME level` its level's name, null without.
+    What a language model judged has no score but `NAME quote`, the words that decided.
     """
     comparison = bench.comparison
     layout = comparison.layout
@@ -202,8 +248,12 @@ def scores_table(bench: Workbench, chosen: list[CandidateState]) -> pa.Table:
     }
     for candidate, level_N in zip(chosen, bench.levels(chosen).T, strict=True):
         names = [name for name, _ in candidate["scale"]["levels"]]
-        columns[candidate["id"]] = _scores(bench, candidate["judge"])
+        if not is_judged(candidate):
+            columns[candidate["id"]] = _scores(bench, candidate["judge"])
         columns[f"{candidate['id']} level"] = [names[level] if level >= 0 else None for level in level_N.tolist()]
+        if bench.judgments is not None and is_judged(candidate):
+            quotes = bench.judgments.quotes(candidate)
+            columns[f"{candidate['id']} quote"] = [quotes.get(row) for row in range(layout.samples)]
     return pa.table(columns)
 
 

@@ -18,7 +18,7 @@ from tools.chat.ledger import LEDGER_FILE, Ledger
 from tools.chat.prices import load_prices
 from tools.chat.spec import key_of, parse_spec
 from tools.judging.judge import Judge
-from tools.judging.template import load_template
+from tools.judging.template import JudgePrompt, load_template
 
 _Result = TypeVar("_Result")
 
@@ -42,15 +42,25 @@ def salt_of(run: Run) -> str:
 
 
 class Models:
-    """What is asked on behalf of one discovery. Its loop, clients and ledger are open until `close`."""
+    """What is asked on behalf of one discovery. Its loop, clients and ledger are open until `close`.
 
-    def __init__(self, run: Run, scope: str, settings: DiscoverSettings, progress: Progress) -> None:
+    template: what judges are sent, where the settings do not say it.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        scope: str,
+        settings: DiscoverSettings,
+        progress: Progress,
+        template: JudgePrompt | None = None,
+    ) -> None:
         self.settings = settings
         self.scope = scope
         self.salt = salt_of(run)
         self._progress = progress
         self._prices = load_prices(settings.prices)
-        self._template = load_template(settings.judge_template)
+        self.template = template or load_template(settings.judge_template)
         self.ledger = Ledger.open(run.path / LEDGER_FILE)
         self.budget = Budget(
             self.ledger,
@@ -78,7 +88,7 @@ class Models:
             self._judge = Judge(
                 self.asker(spec),
                 self.ledger,
-                self._template,
+                self.template,
                 salt=self.salt,
                 per_call=self.settings.criteria_per_call,
                 seed=self.settings.seed,

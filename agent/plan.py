@@ -4,9 +4,12 @@ Numbers are upper limits for one round of proposals as large as is allowed, by a
 token.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.comparison import Part
 from agent.contrasts import CHARACTERS, Reader
+from agent.judgments import criterion_of
 from agent.models import salt_of
 from agent.proposals import MOST_PROPOSED
 from agent.proposer import STEPS, opening
@@ -14,13 +17,13 @@ from agent.proposer_tools import PILOT
 from agent.racing import FEWEST_RACING
 from agent.reading import read
 from agent.settings import DiscoverSettings
-from agent.state import DiscoveryState
+from agent.state import CandidateState, DiscoveryState, is_judged
 from agent.workbench import Workbench
 from probes.scale import YES_NO
 from tools.chat.prices import Price, load_prices
 from tools.chat.spec import parse_spec
 from tools.judging.judge import Item, judge_request
-from tools.judging.template import load_template
+from tools.judging.template import JudgePrompt, load_template
 from tools.judging.verdicts import Criterion
 
 CHARACTERS_A_TOKEN = 4
@@ -57,6 +60,28 @@ def plan_of(bench: Workbench) -> list[Sending]:
     return planned
 
 
+def plan_of_set(bench: Workbench, template: JudgePrompt, chosen: Sequence[CandidateState], part: Part) -> Sending:
+    """The judging of a known set on the part, and without likelihoods on all rows."""
+    settings, comparison = bench.settings, bench.comparison
+    rows = comparison.part().row_N if comparison.mode == "black-box" else part.row_N
+    items = {Item(comparison.prompt_of_row[row], comparison.responses[row]) for row in rows.tolist()}
+    criteria = list(dict.fromkeys(criterion_of(one) for one in chosen if is_judged(one)))
+    calls = sum(bool(item.response.strip()) for item in items) * -(-len(criteria) // settings.criteria_per_call)
+    spec = settings.judge_spec
+    assert spec is not None  # named wherever a set holds what a model judges
+    prompt = _example(bench, template, criteria[: settings.criteria_per_call])
+    return _sending("judging", spec, calls, prompt, _TOKENS_A_VERDICT * len(criteria), settings)
+
+
+def _example(bench: Workbench, template: JudgePrompt, criteria: Sequence[Criterion]) -> str:
+    """What a judge would be sent of the answer of median length."""
+    comparison = bench.comparison
+    longest = sorted(range(len(comparison.responses)), key=lambda row: len(comparison.responses[row]))
+    row = longest[len(longest) // 2]
+    item = Item(comparison.prompt_of_row[row], comparison.responses[row])
+    return judge_request(template, salt_of(bench.run), criteria, item).messages[0].text
+
+
 def _judging(bench: Workbench, spec: str) -> Sending:
     """A round judges all on the pilot, half of them on half of read, and the few that stay on select; the set is
     judged on read and report."""
@@ -73,12 +98,8 @@ def _judging(bench: Workbench, spec: str) -> Sending:
 
     each = min(PILOT, read_N) * calls(proposed) + (read_N // 2) * calls(raced) + select_N * calls(kept)
     count = settings.rounds * each + (read_N + report_N) * calls(settings.max_parameters)
-    longest = sorted(range(len(comparison.responses)), key=lambda row: len(comparison.responses[row]))
-    row = longest[len(longest) // 2]
-    item = Item(comparison.prompt_of_row[row], comparison.responses[row])
-    template = load_template(settings.judge_template)
     criteria = [_EXAMPLE] * min(settings.criteria_per_call, proposed)
-    prompt = judge_request(template, salt_of(bench.run), criteria, item).messages[0].text
+    prompt = _example(bench, load_template(settings.judge_template), criteria)
     return _sending("judging", spec, count, prompt, _TOKENS_A_VERDICT * len(criteria), settings)
 
 

@@ -165,6 +165,7 @@ def assemble(
         stopped_because=stopped_because,
         usage=usage,
         models={"proposer": ", ".join(bench.settings.model), "judge": bench.settings.judge_spec or BUILTIN},
+        judge_template=None if bench.judgments is None else bench.judgments.models.template.source,
         warnings=tuple(dict.fromkeys(said)),
         alerts=alerts,
         measured_on=measured_on,

@@ -74,35 +74,16 @@ def discover(
         str | None,
         typer.Option("--context", metavar="TEXT", help="What proposers should know; judges never see it."),
     ] = None,
-    max_calls: Annotated[
-        str | None, typer.Option("--max-calls", metavar="N", help="Budget of calls to language models.")
-    ] = None,
-    max_cost: Annotated[
-        str | None, typer.Option("--max-cost", metavar="X", help="Budget of those calls in US dollars.")
-    ] = None,
-    max_minutes: Annotated[
-        str | None,
-        typer.Option(
-            "--max-minutes", metavar="N", help="Budget of wall time; the report is written when it is spent."
-        ),
-    ] = None,
-    prices: Annotated[
-        Path | None, typer.Option("--prices", metavar="FILE", help="Prices of models, over the program's own.")
-    ] = None,
-    criteria_per_call: Annotated[
-        str | None,
-        typer.Option(
-            "--criteria-per-call", metavar="N", help="Most questions a judge answers in one call.  [default: 6]"
-        ),
-    ] = None,
+    max_calls: options.MaxCalls = None,
+    max_cost: options.MaxCost = None,
+    max_minutes: options.MaxMinutes = None,
+    prices: options.Prices = None,
+    criteria_per_call: options.CriteriaPerCall = None,
     judge_all: Annotated[
         bool | None,
         typer.Option("--judge-all/--race", help="Drop no proposal early by a race on a few samples."),
     ] = None,
-    judge_template: Annotated[
-        Path | None,
-        typer.Option("--judge-template", metavar="FILE", help="A judge prompt of your own (Jinja)."),
-    ] = None,
+    judge_template: options.JudgeTemplate = None,
     seed: options.Seed = None,
     out: Annotated[
         Path | None,
@@ -110,9 +91,7 @@ def discover(
     ] = None,
     name: options.Name = None,
     fail_above: options.FailAbove = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be compared, and write nothing.")
-    ] = False,
+    dry_run: options.DryRun = False,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:

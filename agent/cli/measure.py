@@ -12,6 +12,7 @@ HELP_END = examples(
     "orderparam measure words,code RUN",
     "orderparam measure RUN/discoveries/d1/report.json new-before.jsonl new-after.jsonl",
     "orderparam measure data:harm RUN --before 0 --after 8:20",
+    "orderparam measure report.json new-before.jsonl new-after.jsonl --judge openai:gpt-5.4-mini --dry-run",
 )
 
 
@@ -33,6 +34,21 @@ def measure(
     missing_as_level: options.MissingAsLevel = None,
     measure_files: options.MeasureFiles = None,
     claim: options.Claim = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            "--judge",
+            "--model",
+            metavar="SPEC",
+            help="Who judges what a language model judged in the report.  [default: the report's judge]",
+        ),
+    ] = None,
+    max_calls: options.MaxCalls = None,
+    max_cost: options.MaxCost = None,
+    max_minutes: options.MaxMinutes = None,
+    prices: options.Prices = None,
+    criteria_per_call: options.CriteriaPerCall = None,
+    judge_template: options.JudgeTemplate = None,
     seed: options.Seed = None,
     out: Annotated[
         Path | None,
@@ -40,6 +56,7 @@ def measure(
     ] = None,
     name: options.Name = None,
     fail_above: options.FailAbove = None,
+    dry_run: options.DryRun = False,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
@@ -49,9 +66,11 @@ def measure(
     rows; or measures with commas between (see `orderparam probes`, and data:NAME for a score that came with the
     data), whose cut points are learned on the read split. Scores and levels of every sample go into scores.parquet
     beside the report. It counts as a report of the run.
+    What a language model judged in the report is judged by the same model with the same questions: it is sent
+    prompts and answers. Where it was served elsewhere than on this machine or by its provider, name it by --judge.
     """
     from agent.cli import sources as named
-    from agent.cli.showing import require_below, show_report
+    from agent.cli.showing import require_below, show_plan_of_set, show_report
     from agent.known_set import resolved
     from agent.measure_set import measure_set
     from agent.progress import shown_on_stderr
@@ -62,8 +81,13 @@ def measure(
     source = named.given(sources, context.params)
     asked = resolved(questions)
     named.require_measures(asked if isinstance(asked, tuple) else (), source.settings.measure_files)
-    with shown_on_stderr(output.quiet) as progress, source.opened(progress) as run:
-        report = measure_set(asked, run, source.settings, progress=progress)
+    with shown_on_stderr(output.quiet) as progress:
+        if dry_run:
+            with source.tried(progress) as run:
+                show_plan_of_set(run, asked, source.settings)
+            return
+        with source.opened(progress) as run:
+            report = measure_set(asked, run, source.settings, progress=progress)
     folder = run.path / DISCOVERIES_FOLDER / report.name
     show_report(report, folder, as_json=as_json, quiet=output.quiet)
     require_below(report, output.fail_above)

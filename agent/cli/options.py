@@ -111,6 +111,34 @@ Name = Annotated[
     typer.Option("--name", metavar="NAME", help="Name of the discovery in the run.  [default: d1, d2, ...]"),
 ]
 
+# What language models may take
+
+MaxCalls = Annotated[
+    str | None, typer.Option("--max-calls", metavar="N", help="Budget of calls to language models.")
+]
+MaxCost = Annotated[
+    str | None, typer.Option("--max-cost", metavar="X", help="Budget of those calls in US dollars.")
+]
+MaxMinutes = Annotated[
+    str | None,
+    typer.Option(
+        "--max-minutes", metavar="N", help="Budget of wall time; the report is written when it is spent."
+    ),
+]
+Prices = Annotated[
+    Path | None, typer.Option("--prices", metavar="FILE", help="Prices of models, over the program's own.")
+]
+CriteriaPerCall = Annotated[
+    str | None,
+    typer.Option(
+        "--criteria-per-call", metavar="N", help="Most questions a judge answers in one call.  [default: 6]"
+    ),
+]
+JudgeTemplate = Annotated[
+    Path | None,
+    typer.Option("--judge-template", metavar="FILE", help="A judge prompt of your own (Jinja)."),
+]
+
 # Where models run
 
 Device = Annotated[
@@ -127,6 +155,7 @@ FailAbove = Annotated[
         "--fail-above", metavar="X", help="Exit with 3 if the lower limit of the total dissimilarity is above X."
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be compared, and write nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool | None, typer.Option("--quiet", help="No progress and no notes; warnings and the result remain.")

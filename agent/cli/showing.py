@@ -1,6 +1,7 @@
 """A report on stdout, and on stderr where its files are and whether a gate was exceeded."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from agent.cli.ending import GATE, to_stdout, warn
 from agent.progress import visible
 
 if TYPE_CHECKING:
+    from agent.plan import Sending
     from agent.settings import DiscoverSettings
     from agent.workbench import Workbench
     from runs.directory import Run
@@ -51,11 +53,36 @@ def require_below(report: "Report", most: float | None) -> None:
 def show_plan(run: "Run", settings: "DiscoverSettings") -> None:
     """What a discovery would compare, with what, and what it would send to language models."""
     from agent.discovery import open_bench
+    from agent.plan import plan_of
     from agent.progress import Silent
-    from runs.schema import SPLITS
 
     bench = open_bench(run, settings, Silent())
-    comparison = bench.comparison
+    sendings = _sendings(settings, plan_of(bench)) if settings.judge_spec else ()
+    _show_plan(bench, _means(settings), sendings)
+
+
+def show_plan_of_set(run: "Run", questions: "Report | tuple[str, ...]", settings: "DiscoverSettings") -> None:
+    """What the measuring of a known set would compare, and what it would send to its judge."""
+    from agent.measure_set import opened_set
+    from agent.progress import Silent
+
+    known = opened_set(questions, run, settings, Silent())
+    names = ", ".join(f"{one['name']} ({one['judge']})" for one in known.chosen)
+    sendings: Sequence[str] = ()
+    if known.judging.template is not None:
+        from agent.plan import plan_of_set
+
+        planned = plan_of_set(known.bench, known.judging.template, known.chosen, known.part)
+        sendings = _sendings(known.judging.settings, [planned])
+    _show_plan(
+        known.bench, f"measured on {known.part.layout.samples:,} samples: {names}", [*known.said, *sendings]
+    )
+
+
+def _show_plan(bench: "Workbench", means: str, rest: Sequence[str]) -> None:
+    from runs.schema import SPLITS
+
+    comparison, settings, run = bench.comparison, bench.settings, bench.run
     control = run.manifest.control
     chosen = settings.before is None and settings.after is None and comparison.located is not None
     before, after = (
@@ -70,9 +97,9 @@ def show_plan(run: "Run", settings: "DiscoverSettings") -> None:
         f"{comparison.layout.samples:,} samples of {comparison.layout.prompts:,} prompts "
         f"({len(comparison.left_out):,} prompts with one side only are left out); the claim is about {claim}",
         f"splits: {splits}",
-        _means(settings),
+        means,
         *run.manifest.warnings,
-        *(_sendings(bench) if settings.judge_spec else ()),
+        *rest,
     )
     with to_stdout() as stdout:
         for line in lines:
@@ -96,12 +123,8 @@ def _means(settings: "DiscoverSettings") -> str:
     return f"{', '.join(parts)}; {calls}at most {settings.rounds} rounds"
 
 
-def _sendings(bench: "Workbench") -> list[str]:
+def _sendings(settings: "DiscoverSettings", planned: "Sequence[Sending]") -> list[str]:
     """What language models would be sent, with one full example of each kind."""
-    from agent.plan import plan_of
-
-    planned = plan_of(bench)
-    settings = bench.settings
     lines = ["calls to language models, at most:"]
     for one in planned:
         cost = "at a price that is unknown" if one.cost is None else f"for ${one.cost:,.2f}"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -44,6 +45,17 @@ class ModelSpec:
         """Whether the provider itself serves it, so that the provider's own key may go there."""
         own = ENDPOINTS.get(self.provider)
         return own is not None and urlsplit(self.endpoint)[:2] == urlsplit(own)[:2]
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether what it is sent stays here: a model in process, or a server on a loopback address."""
+        if self.provider not in ENDPOINTS:
+            return True
+        host = urlsplit(self.endpoint).hostname or ""
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
 
 
 def parse_spec(text: str) -> ModelSpec:

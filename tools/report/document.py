@@ -332,7 +332,7 @@ class Report(Record):
 
     `measured_on`: the rows the final numbers come from ("report" split, or "all" rows where a set fixed
     beforehand was measured). `samples`: counts of those rows by side. `alerts`: those of `warnings` that must
-    be read before any number.
+    be read before any number. `judge_template`: the text, with its variables, of what a judge was sent.
     """
 
     format: Literal[1] = 1
@@ -355,6 +355,7 @@ class Report(Record):
     stopped_because: Text
     usage: Usage = Usage()
     models: dict[str, JsonValue] = Field(default_factory=dict)
+    judge_template: Text | None = None
     warnings: tuple[Text, ...] = ()
     alerts: tuple[Text, ...] = ()
     measured_on: Literal["report", "all"] = "report"
