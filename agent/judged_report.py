@@ -1,5 +1,6 @@
 """What a report says of language models: the judging of its own split, usage, refusals, quotes and controls."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from agent.judgments import Judgments
 from agent.racing import judge_rows
 from agent.state import CandidateState, is_judged
 from agent.workbench import Workbench
+from tools.judging.judge import ALONE, JUDGING
 from tools.report.document import Example, Parameter, Quotes, Shown, Usage
 
 
@@ -87,6 +89,21 @@ def lost_warnings(parameters: Sequence[Parameter], chosen: Sequence[CandidateSta
                     "left out where it is used"
                 )
     return said
+
+
+def judge_sentences(judgments: Judgments) -> list[str]:
+    """In how many calls a judge came to nothing, whatever it was asked about: how far it can be trusted."""
+    lost: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    for one in judgments.models.ledger.usage(judgments.models.scope):
+        if one.purpose in (JUDGING, ALONE):
+            lost[one.model] += one.unusable + one.failed
+            asked[one.model] += one.answered + one.unusable + one.failed
+    return [
+        f"the judge {model} gave no verdict that could be used in {lost[model]:,} of {calls:,} calls"
+        for model, calls in asked.items()
+        if lost[model]
+    ]
 
 
 def control_sentences(candidates: Sequence[CandidateState]) -> list[str]:

@@ -128,10 +128,10 @@ def assemble(
     parameters = parameters_of(comparison, numbers, chosen, total, q_values)
     usage = Usage()
     if bench.judgments is not None:
-        from agent.judged_report import lost_warnings, usage_of, with_quotes
+        from agent.judged_report import judge_sentences, lost_warnings, usage_of, with_quotes
 
         parameters = with_quotes(parameters, chosen, part, bench.judgments)
-        said += lost_warnings(parameters, chosen)
+        said += [*lost_warnings(parameters, chosen), *judge_sentences(bench.judgments)]
         usage = usage_of(bench, without_racing)
     said += [*off_scale_warnings(parameters), *_not_computed(record)]
     mean_square = float(part.layout.weight_N @ part.value_N**2)
