@@ -121,7 +121,7 @@ def test_faulty_servers_change_nothing_of_the_set(tmp_path: Path) -> None:
         assert sum(server.faults.done.values()) > 50
     assert names(faulty) == names(sound)
     assert faulty.usage.unusable > 0
-    assert any(re.search(r"gave no verdict that could be used in \d+ of \d+ calls", one) for one in faulty.warnings)
+    assert any(re.search(r"gave no verdict that could be used in \d+ of", one) for one in faulty.warnings)
     assert not any("gave no verdict" in one for one in sound.warnings)
     lost = faulty.parameters[0].judged
     counted = [
