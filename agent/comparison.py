@@ -103,7 +103,7 @@ def comparison_of(
     values, or a curve whose peak has two sides. claim: `auto` chooses by the number of prompts. InputError: values
     that are not the control parameter's, that are on both sides, or sides without a common prompt.
     """
-    located = locate(run, _claim(claim, run.manifest.prompts))
+    located = locate(run, claim_of(claim, run.manifest.prompts))
     before_K, after_K = sides_of(tuple(run.manifest.control.values), before, after, located)
     samples = run.samples(["sample_id", "prompt_id", "checkpoint", "split", "response", "finish_reason"])
     checkpoint_M = samples["checkpoint"].to_numpy().astype(np.int64)
@@ -136,7 +136,7 @@ def comparison_of(
     mode, value_N, unscored = _values(run, row_N, layout, before_K, after_K)
     comparison = Comparison(
         mode=mode,
-        claim=_claim(claim, layout.prompts),
+        claim=claim_of(claim, layout.prompts),
         before=before_K,
         after=after_K,
         located=located,
@@ -156,7 +156,8 @@ def comparison_of(
     return comparison
 
 
-def _claim(claim: Literal["auto", "fixed", "random"], prompts: int) -> Claim:
+def claim_of(claim: Literal["auto", "fixed", "random"], prompts: int) -> Claim:
+    """`auto` chooses by the number of prompts."""
     if claim == "auto":
         return "random" if prompts >= RANDOM_FROM_PROMPTS else "fixed"
     return claim

@@ -166,6 +166,17 @@ def _spec(text: str) -> str:
     return str(parse_spec(text))
 
 
+class TransitionSettings(_Settings):
+    """What `transition` is told about the curve."""
+
+    window: Whole | None = Field(None, ge=1)
+    """Checkpoints on either side of a place; 2, or 1 with fewer than 6 checkpoints, by default."""
+    claim: Literal["auto", "fixed", "random"] = "auto"
+    """Whether the claim is about these prompts (fixed) or prompts like these (random); auto: random from 20 on."""
+    seed: Whole = Field(0, ge=0, lt=2**63)
+    """Seed of everything random; the same seed gives the same curve."""
+
+
 class ReadSettings(_Settings):
     """How files of responses are read."""
 
@@ -192,6 +203,7 @@ class OutputSettings(_Settings):
 
 KINDS: tuple[type[BaseModel], ...] = (
     DiscoverSettings,
+    TransitionSettings,
     ReadSettings,
     OutputSettings,
     FinetuneSettings,

@@ -13,7 +13,8 @@ from agent.state import CandidateState, DiscoveryState, Status, by_id
 from agent.workbench import Workbench
 from probes.scale import IntArray
 from tools.inference import Estimate
-from tools.report.document import Candidate, Interval, Split, Total
+from tools.report.document import Candidate, Interval, Total
+from tools.report.record import Split
 from tools.share import share
 
 DECIDED_ON: dict[Status, Split] = {"held back": "read", "racing": "read", "raced out": "read", "judged": "select"}

@@ -57,12 +57,18 @@ class TrainingLog:
             self._file.close()
 
 
-def gradient_norm_peak(folder: Path) -> int | None:
-    """The step with the largest gradient norm in the log of a run, None where the log has none."""
+def training_records(folder: Path) -> list[dict[str, Any]]:
+    """The lines of the log of a run, with `step`, `loss`, `grad_norm`, ... as far as they were logged; without a
+    log none."""
     path = folder / LOG_FILE
     with explained(path, "read"):
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    norms = {one["step"]: one["grad_norm"] for line in lines if (one := json.loads(line))["grad_norm"] is not None}
+    return [json.loads(line) for line in lines]
+
+
+def gradient_norm_peak(folder: Path) -> int | None:
+    """The step with the largest gradient norm in the log of a run, None where the log has none."""
+    norms = {one["step"]: norm for one in training_records(folder) if (norm := one.get("grad_norm")) is not None}
     return max(norms, key=lambda step: norms[step]) if norms else None
 
 

@@ -110,6 +110,14 @@ def bounds_of(eta_N: FloatArray, layout: Layout, rows_N: BoolArray) -> Bounds:
     return Bounds(**{kind: _bound(score_N, sub) for kind, score_N in skills(eta_N[mask_N], sub.label_N).items()})
 
 
+def held_out_by_text(texts: Sequence[str], layout: Layout, *, seed: int) -> FloatArray:
+    """Held-out probability [N] of "before" by the discriminator that reads the responses, folds within prompt and
+    side."""
+    data = _Data.of(texts, None, layout, seed)
+    fitted = _CrossValidated.fit(data.learning["text"], data, folds(layout, seed, by_prompt=False), lambda: None)
+    return _posteriors([("text", fitted)], data, np.ones(layout.samples, dtype=bool))[0]
+
+
 def skills(eta_N: FloatArray, label_N: FloatArray) -> dict[Dissimilarity, FloatArray]:
     """Per-sample scores l_i of held-out probabilities: 1 - 4 Brier, 1 - cross-entropy in bits, 1 - 2 error."""
     g_N = 2 * eta_N - 1

@@ -49,7 +49,12 @@ def _student(degrees: int) -> float:
 
 def critical_value(layout: Layout, claim: Claim) -> float:
     """1.96 for fixed prompts, Student's t with Q - 1 degrees of freedom for random ones (needs two prompts)."""
-    return NORMAL_CRITICAL if claim == "fixed" else _student(layout.prompts - 1)
+    return critical_value_of(layout.prompts, claim)
+
+
+def critical_value_of(prompts: int, claim: Claim) -> float:
+    """The same from the number of prompts."""
+    return NORMAL_CRITICAL if claim == "fixed" else _student(prompts - 1)
 
 
 def variance_of_mean(f_N: FloatArray, layout: Layout, claim: Claim) -> float:

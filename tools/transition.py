@@ -1,36 +1,58 @@
-"""Where behavior changes along a sweep: the windowed curve of the dissimilarity over boundaries, and its peak.
+"""Transitions along a sweep: the peaks of its curve that stand above its baseline, where they are and how wide.
 
-Source: Method, section 2. A boundary lies between two neighbouring checkpoints; at each, the checkpoints of a
-window left of it are held against those right of it.
+The baseline is the curve's median over boundaries. A peak stands above it if, at once for all boundaries, the 95%
+lower limit of their difference is above 0: the critical value is that of the largest deviation over boundaries in
+resamples of the whole curve, so that a sweep of a hundred boundaries is not wrong more often than one of five.
+With very many samples any curve differs from a flat one: a peak must also be twice the baseline (in odds, as a
+dissimilarity ends at 1) and `SMALLEST_HEIGHT` above it. Source: Method, section 2.
+Axes: B boundaries that are measured, R resamples, K checkpoints.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from probes.scale import FloatArray, IntArray
-from tools.dissimilarity import Dissimilarity, totals
-from tools.evidence import side_mixtures, signed_evidence
-from tools.inference import Estimate
-from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, BoolArray, Claim, layout_of
+from tools.windowed_curve import RESAMPLES, WindowedCurve
 
 WIDE_WINDOW_FROM = 6
 """Checkpoints from which on a window of 2 fits; 1 below."""
 
+LEVEL = 0.95
+TAIL = (1 - LEVEL) / 2
+TIMES_BASELINE = 2.0
+SMALLEST_HEIGHT = 0.01
 
-@dataclass(frozen=True, slots=True)
-class Boundary:
-    """before, after: checkpoints of the window left and right of it. total: by kind, None where not measurable."""
+# Interface
 
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    total: dict[Dissimilarity, Estimate] | None
 
-    @property
-    def linear(self) -> float:
-        """The linear dissimilarity; -inf where it could not be measured."""
-        return -np.inf if self.total is None else self.total["linear"].value
+@dataclass(frozen=True)
+class Peak:
+    """A peak of the curve that stands above its baseline.
+
+    boundary: between the checkpoints `boundary` and `boundary + 1`. low, high: the first and the last boundary
+    where it may be, 95%. height: above the baseline; height_low: its lower limit, at once for all boundaries.
+    width: at half height, in units of the control parameter, and its 95% limits; NaN where the curve ends before
+    it falls to half.
+    """
+
+    boundary: int
+    low: int
+    high: int
+    height: float
+    height_low: float
+    width: float
+    width_low: float
+    width_high: float
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """What a curve says of transitions. baseline: its median. peaks: the highest first; none: no transition."""
+
+    baseline: float
+    peaks: tuple[Peak, ...]
 
 
 def default_window(checkpoints: int) -> int:
@@ -38,58 +60,144 @@ def default_window(checkpoints: int) -> int:
     return 2 if checkpoints >= WIDE_WINDOW_FROM else 1
 
 
-def boundaries(checkpoints: int, window: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Windows left and right of each of the K - 1 boundaries, alike in size: narrower towards the ends."""
-    sides = []
-    for right in range(1, checkpoints):
-        width = min(window, right, checkpoints - right)
-        sides.append((tuple(range(right - width, right)), tuple(range(right, right + width))))
-    return sides
+def widest_window(checkpoints: int) -> int:
+    """The widest window that most boundaries have whole: else the baseline would be of narrower ones, and a drift,
+    which a wider window sees more of, would seem to have a peak in the middle."""
+    return max((checkpoints + 2) // 4, 1)
 
 
-def windowed_curve(
-    loglik_NK: FloatArray, prompt_N: IntArray, checkpoint_N: IntArray, claim: Claim, window: int | None = None
-) -> list[Boundary]:
-    """The total dissimilarity at each boundary, from samples of the window's own checkpoints.
+def transitions_of(
+    curve: WindowedCurve, control_K: FloatArray, seed: int, resamples: int = RESAMPLES
+) -> Transitions:
+    """The transitions of a sweep with rising values of the control parameter [K].
 
-    loglik_NK: log P(x_i | q_i, T_k), NaN where not scored. prompt_N, checkpoint_N: of each sample. A boundary
-    whose samples are not scored under the whole window, or have too few prompts for the claim, has no total.
+    Raises ValueError where no boundary is measured.
     """
-    checkpoints = loglik_NK.shape[1]
-    sides = boundaries(checkpoints, window or default_window(checkpoints))
-    return [
-        Boundary(before, after, _total(loglik_NK, prompt_N, checkpoint_N, claim, before, after))
-        for before, after in sides
-    ]
-
-
-def peak(curve: Sequence[Boundary]) -> Boundary:
-    """The boundary with the largest linear dissimilarity, the first of equals. ValueError if none is measured."""
-    best = max(curve, key=lambda boundary: boundary.linear, default=None)
-    if best is None or best.total is None:
+    measured = np.flatnonzero(curve.measured_B)
+    if not len(measured):
         raise ValueError("no boundary of the sweep has samples that are scored under both its sides")
-    return best
+    resampled = _Resampled.of(
+        curve.value_DB[0, measured],
+        curve.deviations(resamples, seed)[:, measured],
+        prompts=int(curve.prompts_B[measured].min()) if curve.claim == "random" else None,
+    )
+    at_B = (control_K[measured] + control_K[measured + 1]) / 2
+    tops = resampled.separate_tops()
+    return Transitions(resampled.baseline, tuple(_peak(resampled, top, tops, at_B, measured) for top in tops))
 
 
-def stands_out(curve: Sequence[Boundary]) -> bool:
-    """Whether the peak's lower limit is above the curve's baseline, its median over measured boundaries."""
-    measured = [boundary.total["linear"] for boundary in curve if boundary.total is not None]
-    highest = max(measured, key=lambda estimate: estimate.value, default=None)
-    return highest is not None and highest.low > float(np.median([estimate.value for estimate in measured]))
+# Implementation
 
 
-def _total(
-    loglik_NK: FloatArray,
-    prompt_N: IntArray,
-    checkpoint_N: IntArray,
-    claim: Claim,
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-) -> dict[Dissimilarity, Estimate] | None:
-    inside_N: BoolArray = np.isin(checkpoint_N, before + after)
-    side_M = np.where(np.isin(checkpoint_N[inside_N], before), BEFORE, AFTER).astype(np.int64)
-    layout, kept_M = layout_of(prompt_N[inside_N], side_M, checkpoint_N[inside_N])
-    loglik_MK = loglik_NK[inside_N][kept_M]
-    if layout.prompts < FEWEST_PROMPTS[claim] or not np.isfinite(loglik_MK[:, before + after]).all():
-        return None
-    return totals(signed_evidence(*side_mixtures(loglik_MK, before, after)), layout, claim)
+@dataclass(frozen=True, eq=False)
+class _Resampled:
+    """A curve, its resamples less it, and what follows for all boundaries at once.
+
+    error_B: standard error of the height above the baseline. critical: how many of them the largest deviation
+    over boundaries reaches in 5% of resamples.
+    """
+
+    value_B: FloatArray
+    deviation_RB: FloatArray
+    error_B: FloatArray
+    critical: float
+
+    @classmethod
+    def of(cls, value_B: FloatArray, deviation_RB: FloatArray, prompts: int | None) -> "_Resampled":
+        """prompts: drawn again, where they were; few of them have the heavier tails of Student's t."""
+        curve_RB = value_B + deviation_RB
+        height_RB = curve_RB - np.median(curve_RB, axis=1)[:, None]
+        moved_RB = height_RB - (value_B - np.median(value_B))
+        error_B = moved_RB.std(axis=0)
+        largest_R = (moved_RB / np.where(error_B > 0, error_B, np.inf)).max(axis=1)
+        critical = float(np.quantile(largest_R, LEVEL))
+        if prompts is not None:
+            critical = float(stats.t.isf(stats.norm.sf(critical), prompts - 1))
+        return cls(value_B, deviation_RB, error_B, critical)
+
+    @property
+    def baseline(self) -> float:
+        return float(np.median(self.value_B))
+
+    @property
+    def height_B(self) -> FloatArray:
+        return self.value_B - self.baseline
+
+    @property
+    def height_low_B(self) -> FloatArray:
+        return self.height_B - self.critical * self.error_B
+
+    def separate_tops(self) -> list[int]:
+        """Boundaries of the peaks, the highest first."""
+        odds_B = self.value_B / np.maximum(1 - self.value_B, 1e-12)
+        stands_B = (
+            (self.height_low_B > 0)
+            & (self.height_B >= SMALLEST_HEIGHT)
+            & (odds_B >= TIMES_BASELINE * max(self.baseline, 0.0) / max(1 - self.baseline, 1e-12))
+        )
+        tops: list[int] = []
+        for place in np.argsort(-self.value_B, kind="stable").tolist():
+            if stands_B[place] and all(self._apart(place, top) for top in tops):
+                tops.append(place)
+        return tops
+
+    def valley(self, one: int, other: int) -> int:
+        """The lowest place between two."""
+        first, last = min(one, other), max(one, other)
+        return first + int(np.argmin(self.value_B[first : last + 1]))
+
+    def _apart(self, lesser: int, higher: int) -> bool:
+        """Whether the curve falls, between two places, to half the height of the lesser one, and surely so."""
+        valley = self.valley(lesser, higher)
+        fall = float(self.value_B[lesser] - self.value_B[valley])
+        error = float((self.deviation_RB[:, lesser] - self.deviation_RB[:, valley]).std())
+        return fall >= self.height_B[lesser] / 2 and fall > self.critical * error
+
+
+def _peak(resampled: _Resampled, top: int, tops: list[int], at_B: FloatArray, measured: IntArray) -> Peak:
+    """The peak at a place of the curve; its own part of the curve reaches to the valleys on either side."""
+    valleys = [resampled.valley(top, other) for other in tops if other != top]
+    first = max((valley for valley in valleys if valley <= top), default=0)
+    last = min((valley for valley in valleys if valley >= top), default=len(at_B) - 1)
+    curve_RB = resampled.value_B + resampled.deviation_RB
+    top_R = first + np.argmax(curve_RB[:, first : last + 1], axis=1)
+    low, high = np.quantile(top_R, [TAIL, 1 - TAIL], method="inverted_cdf").astype(int)
+    width = float(widths_at_half_height(resampled.value_B[None], np.array([top]), at_B)[0])
+    width_R = widths_at_half_height(curve_RB, top_R, at_B)
+    limits = np.quantile(np.nan_to_num(width_R, nan=np.inf), [TAIL, 1 - TAIL], method="inverted_cdf")
+    known = np.isfinite(width)
+    return Peak(
+        boundary=int(measured[top]),
+        low=int(measured[min(low, top)]),
+        high=int(measured[max(high, top)]),
+        height=float(resampled.height_B[top]),
+        height_low=float(resampled.height_low_B[top]),
+        width=width,
+        width_low=min(float(limits[0]), width) if known else np.nan,
+        width_high=max(float(limits[1]), width) if known and np.isfinite(limits[1]) else np.nan,
+    )
+
+
+def widths_at_half_height(curve_RB: FloatArray, top_R: IntArray, at_B: FloatArray) -> FloatArray:
+    """Width [R] of the peak at `top_R` of each curve, halfway between the curve's median and the top.
+
+    Straight lines join the points at control values `at_B`. NaN where the curve ends before it falls to half.
+    """
+    rows = np.arange(len(curve_RB))
+    half_R = (np.median(curve_RB, axis=1) + curve_RB[rows, top_R]) / 2
+    place_B = np.arange(len(at_B))
+    under_RB = curve_RB <= half_R[:, None]
+    left_R = np.where(under_RB & (place_B < top_R[:, None]), place_B, -1).max(axis=1)
+    right_R = np.where(under_RB & (place_B > top_R[:, None]), place_B, len(at_B)).min(axis=1)
+
+    def crossing(outer_R: IntArray, inner_R: IntArray) -> FloatArray:
+        low_R, high_R = curve_RB[rows, outer_R], curve_RB[rows, inner_R]
+        part_R = (half_R - low_R) / np.where(high_R > low_R, high_R - low_R, 1.0)
+        crossing_R: FloatArray = at_B[outer_R] + part_R * (at_B[inner_R] - at_B[outer_R])
+        return crossing_R
+
+    closed_R = (left_R >= 0) & (right_R < len(at_B))
+    left_R, right_R = np.where(closed_R, left_R, 0), np.where(closed_R, right_R, 1 if len(at_B) > 1 else 0)
+    last = len(at_B) - 1
+    width_R = crossing(right_R, np.maximum(right_R - 1, 0)) - crossing(left_R, np.minimum(left_R + 1, last))
+    return np.where(closed_R, width_R, np.nan)

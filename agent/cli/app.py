@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import adopt, check, demo, discover, finetune, importing, measure, probes, report, sample, score
+from agent.cli import (
+    adopt,
+    check,
+    demo,
+    discover,
+    finetune,
+    importing,
+    measure,
+    probes,
+    report,
+    sample,
+    score,
+    transition,
+)
 from agent.cli.ending import to_stdout
 from agent.cli.options import examples
 
@@ -53,6 +66,7 @@ app.command("finetune", epilog=finetune.HELP_END)(finetune.finetune)
 app.command("adopt", epilog=adopt.HELP_END)(adopt.adopt)
 app.command("sample", epilog=sample.HELP_END)(sample.sample)
 app.command("score", epilog=score.HELP_END)(score.score)
+app.command("transition", epilog=transition.HELP_END)(transition.transition)
 app.command("discover", epilog=discover.HELP_END)(discover.discover)
 app.command("measure", epilog=measure.HELP_END)(measure.measure)
 app.command("report", epilog=report.HELP_END)(report.report)

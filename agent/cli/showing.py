@@ -11,6 +11,8 @@ from agent.cli.ending import GATE, to_stdout, warn
 from agent.progress import visible
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from agent.plan import Sending
     from agent.settings import DiscoverSettings
     from agent.workbench import Workbench
@@ -20,23 +22,28 @@ if TYPE_CHECKING:
 
 def show_report(report: "Report", folder: Path, *, as_json: bool, quiet: bool = False) -> None:
     """Print a report; say where it lies for reading in a browser, unless quiet."""
-    with to_stdout() as stdout:
-        if as_json:
-            stdout.write(report.to_json())
-        else:
-            from rich.console import Console
-
-            from tools.report import terminal
-
-            console = Console(file=stdout)
-            with console.capture() as page:  # rich would end the process when the reader goes away
-                console.print(terminal.render(report))
-            stdout.write(page.get())
     if as_json:
+        with to_stdout() as stdout:
+            stdout.write(report.to_json())
         for alert in report.alerts:
             warn(alert)
+    else:
+        from tools.report import terminal
+
+        print_page(terminal.render(report))
     if not quiet:
         print(visible(f"the report: {folder / 'report.html'}"), file=sys.stderr)
+
+
+def print_page(page: "RenderableType") -> None:
+    """Print what rich lays out, on stdout."""
+    from rich.console import Console
+
+    with to_stdout() as stdout:
+        console = Console(file=stdout)
+        with console.capture() as laid_out:  # rich would end the process when the reader goes away
+            console.print(page)
+        stdout.write(laid_out.get())
 
 
 def require_below(report: "Report", most: float | None) -> None:

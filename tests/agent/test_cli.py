@@ -16,7 +16,7 @@ from agent.cli.ending import USAGE, ending_of
 
 COMMANDS = (
     *("demo", "import", "finetune", "adopt", "sample", "score"),
-    *("discover", "measure", "report", "check", "probes"),
+    *("transition", "discover", "measure", "report", "check", "probes"),
 )
 
 Run = Callable[..., tuple[int, str, str]]

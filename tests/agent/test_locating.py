@@ -18,7 +18,9 @@ from runs.directory import Run
 from tests.agent.worlds import SWEEP_STEPS, sweep_run
 from tests.runs.sampled_run import Heard
 from tools.measuring import measure_texts
-from tools.report.document import Interval, Parameter, Report, Transition
+from tools.report.document import Parameter, Report
+from tools.report.record import Interval
+from tools.report.sweep_document import Transition
 
 PLANTED = 18.0
 SETTINGS = from_keywords(DiscoverSettings, {"processes": 1, "resamples": 199, "rounds": 1})
@@ -154,4 +156,4 @@ def test_the_largest_gradient_norm_stands_beside_the_peak(tmp_path: Path) -> Non
     located = locate(run, "fixed")
     assert located is not None
     assert located.gradient_norm_peak == 14
-    assert replace(located, gradient_norm_peak=None).record((0,), (1,)).gradient_norm_peak is None
+    assert replace(located, training=None).record((0,), (1,)).gradient_norm_peak is None

@@ -6,30 +6,20 @@ is null and `warnings` says why. Numbers are plain fractions: a share of 0.42, n
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from probes.errors import InputError
 from probes.scale import Scale, ScaleKind
+from tools.report.record import ControlValue, Record, Split, Text
+from tools.report.record import Interval as Interval
+from tools.report.sweep_document import Transition as Transition
 
 FORMAT = 1
 
 EXAMPLE_LIMIT = 1200
 """Characters of one text that a report keeps; the builder cuts the rest with `cut_text`."""
-
-Split = Literal["read", "select", "report"]
-ControlValue = str | int | float
-
-
-def whole_text(value: object) -> object:
-    """Lone surrogates, which no file and no terminal can hold, become visible escapes such as `\\ud800`."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return value
-
-
-Text = Annotated[str, BeforeValidator(whole_text)]
 
 
 def cut_text(text: str, limit: int = EXAMPLE_LIMIT) -> str:
@@ -37,24 +27,6 @@ def cut_text(text: str, limit: int = EXAMPLE_LIMIT) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit]} [... {len(text) - limit:,} more characters]"
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, only finite numbers, unknown keys kept."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
-
-
-class Interval(Record):
-    """An estimate with its 95% limits. `high` is null for a lower bound, which has no upper limit.
-
-    `one_sided`: the interval starts at 0 by construction, the value is not separable from 0.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    one_sided: bool = False
 
 
 class BySide(Record):
@@ -71,40 +43,6 @@ class Control(Record):
     unit: Text = ""
     before: tuple[ControlValue, ...]
     after: tuple[ControlValue, ...]
-
-
-class TransitionPoint(Record):
-    """The dissimilarity between the windows left and right of one boundary, null where it was not measurable.
-
-    at: midway between the two neighbouring values of the control parameter.
-    """
-
-    at: float
-    linear: float | None
-    low: float | None = None
-    high: float | None = None
-    js: float | None = None
-    tv: float | None = None
-
-
-class Transition(Record):
-    """Where the windowed curve peaks; `at` is null if the peak does not stand above the baseline.
-
-    window: checkpoints on either side of a boundary. largest: the boundary with the largest linear dissimilarity,
-    whether or not it stands out. compared: whether its two sides are the report's. gradient_norm_peak: the step
-    with the largest gradient norm, where the control parameter is a step of training.
-    """
-
-    at: float | None
-    low: float | None = None
-    high: float | None = None
-    width: float | None = None
-    gradient_norm_peak: float | None = None
-    curve: tuple[TransitionPoint, ...] = ()
-    window: int | None = None
-    largest: float | None = None
-    compared: bool = False
-    split: Split = "read"
 
 
 class Scored(Record):

@@ -35,9 +35,18 @@ def render(report: Report) -> str:
             sides=words.side_names(report),
             other_warnings=others,
             contents=len(report.parameters) >= _LONG,
-            drawing=curve.drawing(report),
+            sweep=curve.sweep_of(report),
+            drawing=curve.drawing(curve.sweep_of(report)),
         )
     )
+
+
+def render_figure(sweep: curve.Sweep) -> str:
+    """The curve along a sweep as an SVG file of its own."""
+    drawing = curve.drawing(sweep)
+    style = (_HERE / "report.css").read_text(encoding="utf-8")
+    macros = _environment().get_template("curve.svg.jinja").make_module({"style": Markup(style)})
+    return str(macros.curve_figure(drawing, alone=True))  # type: ignore[attr-defined]
 
 
 @cache

@@ -6,7 +6,7 @@ it is shown as it is, and never becomes a link, an image, a heading or HTML.
 
 from collections.abc import Iterable
 
-from tools.report.curve import curve_sentence, interval_of, transition_sentences
+from tools.report.curve import curve_sentence, point_words, sweep_of, transition_sentences
 from tools.report.document import Example, Parameter, Report, Shown
 from tools.report.fine_print import (
     candidate_share_words,
@@ -83,13 +83,15 @@ def _alerts(report: Report) -> list[str]:
 
 
 def _transition(report: Report) -> list[str]:
-    transition = report.transition
-    if transition is None or not transition.curve:
+    sweep = sweep_of(report)
+    if sweep is None:
         return []
+    transition = sweep.transition
+    tops = {transition.at, *(peak.at for peak in transition.peaks)}
     rows = [
         [
-            f"**{point.at:g}**" if point.at == transition.at else f"{point.at:g}",
-            interval_words(interval_of(point)),
+            f"**{point.at:g}**" if point.at in tops else f"{point.at:g}",
+            point_words(point, transition),
             *(UNKNOWN if value is None else number(value) for value in (point.js, point.tv)),
         ]
         for point in transition.curve
@@ -102,8 +104,8 @@ def _transition(report: Report) -> list[str]:
     ]
     return [
         "## Where it changed",
-        _sentence(" ".join(transition_sentences(report))),
-        _sentence(curve_sentence(report)),
+        _sentence(" ".join(transition_sentences(sweep))),
+        _sentence(curve_sentence(sweep)),
         _table(header, rows),
     ]
 

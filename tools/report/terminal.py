@@ -3,7 +3,6 @@
 All text enters as `rich.text.Text`, which holds no markup, after `safe_text` has made what is unseen visible.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -12,11 +11,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tools.report.curve import curve_sentence, interval_of, transition_sentences
+from tools.report.curve import sweep_of
 from tools.report.document import Example, Parameter, Report, Shown
 from tools.report.fine_print import fine_print, judge_words, missing_sentence, parameter_facts
 from tools.report.numbers import percent
+from tools.report.paper import ALERT, DIM, HEADING, WIDEST, Paper
 from tools.report.safe_text import first_lines, one_line
+from tools.report.sweep_terminal import LEGEND, transition_parts
 from tools.report.words import (
     SCALE_SENTENCE,
     UNKNOWN,
@@ -32,12 +33,8 @@ from tools.report.words import (
     unseen_prompts_sentence,
 )
 
-_LEGEND = "Bars are solid up to the lower limit and shaded up to the upper one."
-_WIDEST = 110
 _EXAMPLES = 2
-_PLACES = 21
-_BEFORE, _AFTER, _HEADING, _DIM, _ALERT = "blue", "dark_orange", "bold", "dim", "bold red"
-_ASCII = str.maketrans({"…": "...", "→": "->", "↵": "/", "–": "-", "·": "-", "“": '"', "”": '"'})
+_BEFORE, _AFTER = "blue", "dark_orange"
 
 
 def render(report: Report) -> "TerminalReport":
@@ -52,15 +49,13 @@ class TerminalReport:
     report: Report
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        page = _Page(self.report, min(options.max_width, _WIDEST), options.encoding)
+        page = _Page(min(options.max_width, WIDEST), options.encoding, self.report)
         yield from console.render(page.whole(), options.update(width=page.width))
 
 
 @dataclass(frozen=True)
-class _Page:
+class _Page(Paper):
     report: Report
-    width: int
-    encoding: str
 
     def whole(self) -> Group:
         """All parts, with a blank line between them."""
@@ -68,7 +63,7 @@ class _Page:
             *self.alerts(),
             self.title(),
             *(self.text(sentence) for sentence in headline(self.report)),
-            *self.transition(),
+            *transition_parts(self, sweep_of(self.report)),
             *self.total(),
             *self.parameters(),
             *self.examples(),
@@ -78,75 +73,20 @@ class _Page:
         ]
         return Group(*(line for part in parts for line in (part, Text())))
 
-    # Text
-
-    def text(self, text: str, style: str = "") -> Text:
-        """Text that this terminal can print: what its encoding lacks becomes a visible escape."""
-        if not self.encoding.lower().startswith("utf"):
-            text = text.translate(_ASCII).encode(self.encoding, "backslashreplace").decode(self.encoding)
-        return Text(text, style=style)
-
-    def heading(self, text: str) -> Text:
-        return self.text(text, _HEADING)
-
-    def bullets(self, sentences: Iterable[str]) -> Group:
-        rows = Table.grid(padding=(0, 1, 0, 0))
-        rows.add_column()
-        rows.add_column(overflow="fold")
-        for sentence in sentences:
-            rows.add_row(self.text("-"), self.text(sentence))
-        return Group(rows)
-
-    def bar(self, size: int, value: float, upper: float, style: str = "cyan") -> Text:
-        """A bar that is solid up to `value` and shaded up to `upper`, of `size` cells for 1."""
-        unicode = self.encoding.lower().startswith("utf")
-        solid, shaded, empty = ("█", "▒", "·") if unicode else ("#", "=", ".")
-        filled = round(min(max(value, 0.0), 1.0) * size)
-        reach = max(round(min(max(upper, 0.0), 1.0) * size), filled)
-        bar = Text(solid * filled, style=style)
-        bar.append(shaded * (reach - filled), style=style)
-        bar.append(empty * (size - reach), style=_DIM)
-        return bar
-
     # Parts
 
     def alerts(self) -> list[RenderableType]:
-        texts = [self.text(one_line(alert, 1000), _ALERT) for alert in self.report.alerts]
+        texts = [self.text(one_line(alert, 1000), ALERT) for alert in self.report.alerts]
         return [Panel(Group(*texts), title="Read this first", border_style="red")] if texts else []
 
     def title(self) -> Text:
         before, after = side_names(self.report)
         title = self.heading("What changed from ")
         title.append_text(self.text(before, f"bold {_BEFORE}"))
-        title.append_text(self.text(" to ", _HEADING))
+        title.append_text(self.text(" to ", HEADING))
         title.append_text(self.text(after, f"bold {_AFTER}"))
         where = f"\n{one_line(self.report.name, 80)} of run {one_line(self.report.run, 80)}, {self.report.mode}"
-        return title.append_text(self.text(where, _DIM))
-
-    def transition(self) -> list[RenderableType]:
-        """A bar for each place of the sweep; of a long sweep those around the largest."""
-        transition = self.report.transition
-        sentences = transition_sentences(self.report)
-        if transition is None or not sentences:
-            return []
-        bars = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
-        bars.add_column(justify="right")
-        bars.add_column()
-        bars.add_column(overflow="fold")
-        places = [point.at for point in transition.curve]
-        first = max(0, min(places.index(transition.largest or places[0]) - _PLACES // 2, len(places) - _PLACES))
-        for point in transition.curve[first : first + _PLACES]:
-            value, low, high = (one or 0.0 for one in (point.linear, point.low, point.high))
-            words = interval_words(interval_of(point))
-            style = _HEADING if point.at == transition.at else ""
-            bars.add_row(
-                self.text(f"{point.at:g}", style), self.bar(24, low, max(high, value)), self.text(words, style)
-            )
-        told = [curve_sentence(self.report), _LEGEND]
-        if len(places) > _PLACES:
-            told.append(f"These are {_PLACES} of {len(places)} places; report.html shows all.")
-        heading = self.heading("Where it changed")
-        return [Group(heading, self.text(" ".join(sentences))), Group(bars, self.text(" ".join(told), _DIM))]
+        return title.append_text(self.text(where, DIM))
 
     def total(self) -> list[RenderableType]:
         sentences = [total_sentence(self.report), SCALE_SENTENCE, best_reader_sentence(self.report)]
@@ -159,7 +99,7 @@ class _Page:
             return []
         parts: list[RenderableType] = [
             Group(
-                self.heading("Order parameters"), self.text(f"{share_kind_sentence(self.report)} {_LEGEND}", _DIM)
+                self.heading("Order parameters"), self.text(f"{share_kind_sentence(self.report)} {LEGEND}", DIM)
             ),
             self.summary(),
             *(self.parameter(i, parameter) for i, parameter in enumerate(self.report.parameters, start=1)),
@@ -184,7 +124,7 @@ class _Page:
             low, high = share.low or 0.0, share.high or share.value or 0.0
             table.add_row(
                 self.text(str(place)),
-                self.text(one_line(parameter.name, 80), _HEADING),
+                self.text(one_line(parameter.name, 80), HEADING),
                 Group(self.bar(size, low, high), *self.bracketed(words, size)),
                 Group(*self.bracketed(interval_words(parameter.gain), gain_room)),
                 self.text(UNKNOWN if parameter.tv is None else percent((1 + parameter.tv) / 2)),
@@ -196,23 +136,23 @@ class _Page:
         if len(words) <= room:
             return [self.text(words)]
         value, _, between = words.partition(" (")
-        return [self.text(value), *([self.text(between.rstrip(")"), _DIM)] if between else [])]
+        return [self.text(value), *([self.text(between.rstrip(")"), DIM)] if between else [])]
 
     def parameter(self, place: int, parameter: Parameter) -> Group:
         """The question, and how its levels moved."""
         missing = missing_sentence(parameter)
         body = Group(
             self.text(one_line(parameter.question, 300)),
-            self.text(judge_words(parameter.judge), _DIM),
+            self.text(judge_words(parameter.judge), DIM),
             self.levels(parameter),
-            self.text("; ".join(parameter_facts(self.report, parameter)), _DIM),
-            *([self.text(missing, _DIM)] if missing else []),
+            self.text("; ".join(parameter_facts(self.report, parameter)), DIM),
+            *([self.text(missing, DIM)] if missing else []),
         )
         return Group(self.heading(f"{place}  {one_line(parameter.name, 80)}"), Padding(body, (0, 0, 0, 3)))
 
     def levels(self, parameter: Parameter) -> Table:
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-        table.add_column("level", overflow="fold", max_width=max(16, self.width // 3), header_style=_DIM)
+        table.add_column("level", overflow="fold", max_width=max(16, self.width // 3), header_style=DIM)
         table.add_column("before", justify="right", header_style=_BEFORE)
         table.add_column("")
         table.add_column("after", justify="right", header_style=_AFTER)
@@ -246,12 +186,12 @@ class _Page:
         table.add_column(overflow="fold")
         characters = 3 * self.width
         if about:
-            table.add_row(self.text("about", _DIM), self.text(about, _DIM))
-        table.add_row(self.text("prompt", _DIM), self.text(one_line(example.prompt, 2 * self.width)))
+            table.add_row(self.text("about", DIM), self.text(about, DIM))
+        table.add_row(self.text("prompt", DIM), self.text(one_line(example.prompt, 2 * self.width)))
         for name, style, shown in (("before", _BEFORE, example.before), ("after", _AFTER, example.after)):
             if shown is not None:
                 answer = self.text(first_lines(shown.response, characters))
-                table.add_row(self.text(name, style), Group(self.text(_marks(shown), _DIM), answer))
+                table.add_row(self.text(name, style), Group(self.text(_marks(shown), DIM), answer))
         return table
 
     def unexplained(self) -> list[RenderableType]:

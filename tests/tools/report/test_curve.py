@@ -9,8 +9,20 @@ from tests.tools.report.samples import HOSTILE, likelihood_report
 from tests.tools.report.test_html import Page, assert_plain
 from tests.tools.report.test_terminal import printed
 from tools.report import html, markdown
-from tools.report.curve import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, drawing, transition_sentences
-from tools.report.document import Control, Report, Scored, Transition, TransitionPoint
+from tools.report.curve import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Sweep,
+    drawing,
+    sweep_of,
+    transition_sentences,
+)
+from tools.report.document import Control, Report, Scored
+from tools.report.sweep_document import Transition, TransitionPoint
 from tools.report.words import side_names
 
 LINEAR = (0.0, 0.1, 0.9, None, 0.2)
@@ -39,21 +51,29 @@ def swept(text: str = "step", *, linear: tuple[float | None, ...] = LINEAR, **ch
     )
 
 
+def told(report: Report) -> Sweep:
+    sweep = sweep_of(report)
+    assert sweep is not None
+    return sweep
+
+
 def test_sentences_say_where_and_how_sure() -> None:
-    assert transition_sentences(swept()) == [
+    assert transition_sentences(told(swept())) == [
         "Behavior changes most at step 10: the dissimilarity of its two sides is 0.90 (0.81 to 0.99).",
         "Before and after are those two sides.",
         "The gradient norm was largest at step 6.",
     ]
-    flat = transition_sentences(swept(at=None, compared=False, gradient_norm_peak=None))
+    flat = transition_sentences(told(swept(at=None, compared=False, gradient_norm_peak=None)))
     assert len(flat) == 1
-    assert flat[0].startswith("No place of the sweep stands out: the largest dissimilarity, at step 10, is 0.90")
-    assert transition_sentences(likelihood_report()) == []
+    assert flat[0].startswith(
+        "No transition: no place of the sweep stands out. The largest dissimilarity, at step 10, is 0.90"
+    )
+    assert sweep_of(likelihood_report()) is None
     assert side_names(swept()) == ("step 4 and 8", "step 12 and 16")
 
 
 def test_marks_lie_where_the_numbers_are() -> None:
-    made = drawing(swept())
+    made = drawing(told(swept()))
     assert made is not None
     top, bottom = TOP, HEIGHT - BOTTOM
     assert [dot.y for dot in made.dots] == pytest.approx(
@@ -61,19 +81,19 @@ def test_marks_lie_where_the_numbers_are() -> None:
     )
     step = (WIDTH - LEFT - RIGHT) / len(LINEAR)
     assert [dot.x for dot in made.dots] == pytest.approx([LEFT + step * (i + 0.5) for i in (0, 1, 2, 4)])
-    assert made.peak == pytest.approx(LEFT + step * 2.5)
+    assert made.marks[0].x == pytest.approx(LEFT + step * 2.5)
     assert made.gradient == pytest.approx(LEFT + step * 1.5)
     assert [len(line.split()) for line in made.lines] == [3, 1]  # a gap where nothing was measured
     assert [tick.label for tick in made.x_ticks] == ["2", "6", "10", "14", "18"]
-    beyond = drawing(swept(gradient_norm_peak=300.0, at=None))
+    beyond = drawing(told(swept(gradient_norm_peak=300.0, at=None)))
     assert beyond is not None
-    assert (beyond.gradient, beyond.peak) == (None, None)
+    assert (beyond.gradient, beyond.marks) == (None, ())
 
 
 def test_a_long_sweep_has_few_labels_and_all_points() -> None:
     linear = tuple(0.5 if i == 70 else 0.1 for i in range(100))
     report = swept(linear=linear, at=282.0, largest=282.0)
-    made = drawing(report)
+    made = drawing(told(report))
     assert made is not None
     assert len(made.dots) == 100
     assert len(made.x_ticks) <= 9
@@ -92,7 +112,7 @@ def test_the_page_draws_the_curve_with_labelled_axes() -> None:
     assert svg.count('class="whisker"') == 4
     assert re.search(r'<text class="axis"[^>]*>step \(optimizer steps\)</text>', svg)
     assert re.search(r'<text class="axis"[^>]*>dissimilarity</text>', svg)
-    assert "Dashed line: largest gradient norm" in page.told()
+    assert "Dashed upright: largest gradient norm" in page.told()
     assert "Behavior changes most at step 10" in page.told()
     assert '<svg class="curve"' not in html.render(likelihood_report())
 

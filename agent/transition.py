@@ -1,0 +1,164 @@
+"""Where a run's sweep changes, on all of its samples: what the command `transition` shows.
+
+With log-likelihoods the curve is exact. Without, it is a lower bound: at every boundary the held-out skill of a
+discriminator that reads the responses. Source: Method, sections 2 and 5 ("Lower bound of D without likelihoods").
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agent.comparison import claim_of
+from agent.locating import Located, locate, located_rows, rising, training_of
+from agent.progress import Progress, Silent
+from agent.settings import TransitionSettings
+from agent.values import Value
+from probes.errors import InputError
+from probes.scale import FloatArray, IntArray
+from runs.directory import Run
+from runs.files import shown
+from runs.manifest import program_version
+from tools.curve_sums import CurveSums, Strata, Windows
+from tools.dissimilarity import KINDS
+from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, Claim, layout_of
+from tools.report.numbers import count
+from tools.report.sweep_document import SweepReport
+from tools.transition import default_window, widest_window
+from tools.windowed_curve import WindowedCurve
+
+FEWEST_VALUES = 3
+NAMED = 10
+"""Gaps that a warning names; it counts them all."""
+
+
+def transition_report(run: Run, settings: TransitionSettings, progress: Progress | None = None) -> SweepReport:
+    """The curve of a run along its sweep and its transitions.
+
+    InputError: fewer than three values of the control parameter, values that are not rising numbers, a window that
+    is too wide, or no boundary that could be measured.
+    """
+    manifest = run.manifest
+    control_K = _require_rising(run)
+    window = _require_window(settings.window, len(control_K))
+    claim = claim_of(settings.claim, manifest.prompts)
+    located = locate(run, claim, rows="all", window=window, seed=settings.seed)
+    if located is None and run.loglik() is not None:
+        raise InputError(
+            f"{shown(run.path)}: no place of the sweep has prompts with samples on both sides that are all scored "
+            "under the checkpoints around it"
+        )
+    if located is None:
+        located = by_text(run, claim, window, settings.seed, progress or Silent())
+    return SweepReport(
+        version=program_version(),
+        run=manifest.name,
+        seed=settings.seed,
+        name=manifest.control.name,
+        unit=manifest.control.unit,
+        values=tuple(manifest.control.values),
+        transition=located.record(),
+        warnings=tuple(_gaps(run, located)),
+    )
+
+
+def by_text(run: Run, claim: Claim, window: int, seed: int, progress: Progress) -> Located:
+    """The curve as a lower bound, by held-out discriminators. InputError where no boundary can be measured."""
+    control_K = np.array(run.manifest.control.values, dtype=np.float64)
+    row_N, prompt_N, checkpoint_N = located_rows(run, "all")
+    texts = run.samples(["response"])["response"].to_pylist()
+    windows = Windows(len(control_K), window)
+    value_DNO = np.zeros((len(KINDS), len(row_N), windows.places))
+    sums = CurveSums.empty(windows, Strata.of(prompt_N, checkpoint_N, len(control_K)))
+    progress.stage("telling neighbours apart", windows.boundaries)
+    for boundary in range(windows.boundaries):
+        _add_skills(value_DNO, boundary, windows, texts, prompt_N, checkpoint_N, seed)
+        progress.advance()
+    sums.add(sums.strata.stratum_N, value_DNO)
+    windowed = WindowedCurve(sums, claim, lower_bound=True)
+    if not windowed.measured_B.any():
+        raise InputError(
+            f"{shown(run.path)}: no two neighbouring checkpoints have {FEWEST_PROMPTS[claim]} or more prompts in "
+            "common"
+        )
+    return Located(control_K, windowed, training_of(run, control_K), "all", len(row_N), seed)
+
+
+def _add_skills(
+    value_DNO: FloatArray,
+    boundary: int,
+    windows: Windows,
+    texts: Sequence[str],
+    prompt_N: IntArray,
+    checkpoint_N: IntArray,
+    seed: int,
+) -> None:
+    """Held-out scores at a boundary, on samples of prompts with both sides; the others keep 0."""
+    from tools.discriminator import held_out_by_text, skills  # scikit-learn is slow to import
+
+    before, after = windows.sides(boundary)
+    inside = np.flatnonzero(np.isin(checkpoint_N, before + after))
+    side_M = np.where(np.isin(checkpoint_N[inside], before), BEFORE, AFTER).astype(np.int64)
+    layout, kept_M = layout_of(prompt_N[inside], side_M, checkpoint_N[inside])
+    if not layout.samples:
+        return
+    rows = inside[kept_M]
+    eta_M = held_out_by_text([texts[row] for row in rows.tolist()], layout, seed=seed)
+    place_M = checkpoint_N[rows] + windows.window - 1 - boundary
+    for kind, score_M in enumerate(skills(eta_M, layout.label_N).values()):
+        value_DNO[kind, rows, place_M] = score_M
+
+
+def _require_rising(run: Run) -> FloatArray:
+    control = run.manifest.control
+    values: Sequence[Value] = control.values
+    name = shown(repr(control.name))
+    if len(values) < FEWEST_VALUES:
+        raise InputError(
+            f"{shown(run.path)}: {name} has {len(values)} value{'s' if len(values) > 1 else ''}: a transition is "
+            f"looked for along {FEWEST_VALUES} or more; `orderparam discover` compares two"
+        )
+    if labels := [value for value in values if isinstance(value, str)]:
+        raise InputError(
+            f"{shown(run.path)}: {name} has the label {shown(repr(labels[0]))}: a transition is looked for along "
+            "numbers"
+        )
+    control_K = rising(values)
+    if control_K is None:
+        falls = next(k for k in range(1, len(values)) if float(values[k]) <= float(values[k - 1]))
+        raise InputError(
+            f"{shown(run.path)}: the values of {name} do not rise ({values[falls]} comes after "
+            f"{values[falls - 1]}): import or sample them in rising order"
+        )
+    return control_K
+
+
+def _require_window(window: int | None, checkpoints: int) -> int:
+    if window is None:
+        return default_window(checkpoints)
+    if window > widest_window(checkpoints):
+        raise InputError(
+            f"--window: {window} is too wide for {checkpoints} values: most places must have the whole window on "
+            f"either side; at most {widest_window(checkpoints)}"
+        )
+    return window
+
+
+def _gaps(run: Run, located: Located) -> list[str]:
+    """A warning that names the places of the sweep that are not measured, and what would measure them."""
+    gaps = [f"{located.at(one):g}" for one in located.curve if one.total is None]
+    if not gaps:
+        return []
+    window = located.windowed.sums.windows.window
+    needed = 2 * window - 1
+    band = None if run.manifest.scoring is None else run.manifest.scoring.band
+    why = (
+        "their samples are not all scored under the checkpoints around them, or too few prompts are on both sides"
+    )
+    if band is not None and band < needed:
+        narrower = "" if window == 1 else ", or take --window 1"
+        why = (
+            f"samples are scored up to {count(band, 'checkpoint')} from their own, and a window of {window} needs "
+            f"{needed} (score with --band {needed}{narrower})"
+        )
+    places = ", ".join(gaps[:NAMED]) + (", ..." if len(gaps) > NAMED else "")
+    return [f"{len(gaps)} of {len(located.curve)} places are gaps: {why}: {places}"]
