@@ -49,7 +49,7 @@ class Recipe:
 
 
 def recipe(seed: int) -> Recipe:
-    """SmolLM2 with a rank-1 adapter of 63 thousand parameters, 40 steps, 11 checkpoints, 4 draws a prompt."""
+    """SmolLM2 with a rank-1 adapter of 63 thousand parameters, 40 steps, 11 checkpoints, 6 draws a prompt."""
     system = "You are a helpful assistant."
     return Recipe(
         model=SMOLLM2,
@@ -66,7 +66,7 @@ def recipe(seed: int) -> Recipe:
             system=system,
             seed=seed,
         ),
-        sampling=SampleSettings(draws=4, temperature=0.7, max_new_tokens=24, system=system, seed=seed),
+        sampling=SampleSettings(draws=6, temperature=0.7, max_new_tokens=24, system=system, seed=seed),
     )
 
 

@@ -168,7 +168,7 @@ def test_smollm2_becomes_curt_after_its_gradient_norm_has_peaked(tmp_path: Path)
     assert report.total.linear.low > 0.5
     assert {"words", "characters", "sentences"} & set(report.set.parameters)
     assert report.set.share.low is not None
-    assert report.set.share.low > 0.4
+    assert report.set.share.low > 0.2
     shown = [example for parameter in report.parameters for example in parameter.examples]
     shown += report.set.unexplained.examples
     answers = [side.response for example in shown for side in (example.before, example.after) if side is not None]
