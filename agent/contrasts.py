@@ -4,7 +4,7 @@ The first round shows contrasts, half of them at random and half matched in leng
 be seen beside it; later rounds show the answers that the chosen set explains worst. Source: Method, section 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,11 @@ import numpy as np
 from agent.comparison import Comparison
 from agent.reading import unexplained_on
 from agent.state import DiscoveryState
+from agent.word_marks import WordMarks
 from agent.workbench import Workbench
 from probes.scale import FloatArray
-from tools.chat.fence import fenced
-from tools.judging.judge import cut_for_model
+from tools.chat.fence import annotated, fenced
+from tools.judging.judge import cut_for_model, cut_pieces
 from tools.layout import AFTER, BEFORE
 
 A_SIDE = 2
@@ -34,7 +35,7 @@ SIDE_NAMES = {BEFORE: "before", AFTER: "after"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as a template sees it. text: fenced, cut. residual: None in the first round."""
+    """An answer as a template sees it. text: fenced, cut, strong words marked. residual: None in round 1."""
 
     label: str
     side: str
@@ -60,6 +61,7 @@ class Reader:
         self.comparison: Comparison = bench.comparison
         self._part = bench.comparison.read
         self._salt = salt
+        self.marks = WordMarks(bench)
         self._generator = np.random.default_rng([bench.settings.seed, 7, state["round"]])
         self._residuals: dict[int, float] = {}
         if state.get("chosen"):
@@ -93,11 +95,12 @@ class Reader:
     def answer(self, row: int, limit: int) -> Answer:
         response = self.comparison.responses[row]
         side = SIDE_NAMES[int(self.comparison.layout.side_N[row])]
+        notes = {place: f"{nats:+.1f}" for place, nats in self.marks.of(row).items()}
         return Answer(
             label_of(row),
             side,
             len(response.split()),
-            fenced(side, cut_for_model(response, limit), self._salt),
+            _cut_with_notes(side, response, limit, self._salt, notes),
             self._values[row] if self.comparison.mode == "likelihood" else None,
             self._residuals.get(row),
         )
@@ -142,6 +145,16 @@ class Reader:
                 return fair
             left -= size
         return max(sizes, default=0) + 1
+
+
+def _cut_with_notes(name: str, text: str, limit: int, salt: str, notes: Mapping[int, str]) -> str:
+    """The text cut and fenced, with the notes that stand in what is shown of it."""
+    head, mark, tail = cut_pieces(text, limit)
+    moved = len(head) + len(mark) + len(tail) - len(text)
+    kept = {place: note for place, note in notes.items() if place <= len(head)}
+    if mark:
+        kept |= {place + moved: note for place, note in notes.items() if place > len(text) - len(tail)}
+    return annotated(name, head + mark + tail, salt, kept)
 
 
 def label_of(row: int) -> str:

@@ -26,7 +26,7 @@ from probes.errors import InputError, OutsideError
 from runs.directory import Run
 from runs.files import explained
 from runs.manifest import program_version
-from runs.schema import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE
+from runs.schema import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, TOKEN_LOGLIK_FILE
 from tools.report.document import Report
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ STATE_FILE = "state.sqlite"
 REPORT_FILE = "report.json"
 
 COMPARED = (PROMPTS_FILE, SAMPLES_FILE, LOGLIK_FILE)
-"""Files of a run that a report depends on."""
+"""Files of a run that a report depends on; what models propose depends on log-likelihoods token by token too."""
 
 NO_PART_OF_THE_ANSWER = frozenset(
     {"name", "dry_run", "processes", "before", "after", "measure_files", "prices", "judge_template"}
@@ -97,9 +97,10 @@ def fingerprint_of(run: Run, comparison: Comparison, settings: DiscoverSettings)
     """All that a report depends on: the program, the samples compared, the settings, the user's own measures."""
     control = run.manifest.control
     plain = settings.model_dump(mode="json", exclude=set(NO_PART_OF_THE_ANSWER))
+    compared = (*COMPARED, TOKEN_LOGLIK_FILE) if settings.proposers else COMPARED
     return {
         "version": program_version(),
-        "samples": {name: run.manifest.files[name].sha256 for name in COMPARED if name in run.manifest.files},
+        "samples": {name: run.manifest.files[name].sha256 for name in compared if name in run.manifest.files},
         "before": [control.values[k] for k in comparison.before],
         "after": [control.values[k] for k in comparison.after],
         "measure_files": {str(path.resolve()): _digest(path) for path in settings.measure_files},

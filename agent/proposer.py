@@ -59,7 +59,7 @@ def proposed_by(spec: str, state: DiscoveryState, bench: Workbench, known: Seque
         return Proposed(said=(f"{spec} proposed nothing in round {state['round']}: {failure}",))
     if isinstance(proposals, str):
         return Proposed(said=(f"{spec} proposed nothing in round {state['round']}: {proposals}",))
-    return Proposed(tuple(proposer.screened(proposals, known)))
+    return Proposed(tuple(proposer.screened(proposals, known)), proposer.said)
 
 
 class _Proposer:
@@ -70,6 +70,12 @@ class _Proposer:
         self._judgments = judgments
         self._asker: Asker = judgments.models.asker(spec)
         self._reader = Reader(state, bench, judgments.models.salt)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What it could not be shown."""
+        unmarked = self._reader.marks.said
+        return () if unmarked is None else (unmarked,)
 
     async def proposals(self) -> list[Proposal] | str:
         """The proposals, or why there are none. What does not fit into the model is shown in smaller parts."""
@@ -160,6 +166,7 @@ def opening(state: DiscoveryState, bench: Workbench, reader: Reader, characters:
         tried=[] if state["round"] == 1 else tried(_by_models(state["candidates"])),
         contrasts=reader.contrasts(state, characters),
         likelihood=bench.comparison.mode == "likelihood",
+        marked=bool(reader.marks),
         most=MOST_PROPOSED,
         tools=tools,
         steps=STEPS,

@@ -7,6 +7,7 @@ FORMAT = 1
 PROMPTS_FILE = "prompts.parquet"
 SAMPLES_FILE = "samples.parquet"
 LOGLIK_FILE = "loglik.npy"
+TOKEN_LOGLIK_FILE = "token_loglik.parquet"
 
 SPLITS = ("read", "select", "report")
 """Names of the three splits; a sample's `split` is one of them."""

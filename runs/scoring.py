@@ -25,11 +25,10 @@ from runs.manifest import Scoring
 from runs.parts import Parts, read_part
 from runs.sampling import prompt_token_ids
 from runs.sampling_settings import ScoreSettings
-from runs.schema import LOGLIK_FILE, SAMPLES_FILE
+from runs.schema import LOGLIK_FILE, SAMPLES_FILE, TOKEN_LOGLIK_FILE
 
 SCORE_STAGE = "score"
 TOKEN_LOGLIK_STAGE = "score tokens"
-TOKEN_LOGLIK_FILE = "token_loglik.parquet"
 
 TOKEN_LOGLIK_SCHEMA = pa.schema(
     [

@@ -25,7 +25,8 @@ from runs.likelihood import Response, checked_likelihoods
 from runs.manifest import Control
 from runs.sampling import prompt_token_ids, sample
 from runs.sampling_settings import SampleSettings, ScoreSettings
-from runs.scoring import TOKEN_LOGLIK_FILE, score, score_tokens
+from runs.schema import TOKEN_LOGLIK_FILE
+from runs.scoring import score, score_tokens
 from tests.runs.made_run import ROOT, make_run
 from tests.runs.sampled_run import PROMPTS, Heard, all_outputs, begin_run, exact_logliks
 from tests.runs.tiny_models import save_model

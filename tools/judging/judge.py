@@ -224,7 +224,13 @@ def cut_for_model(text: str, limit: int) -> str:
     >>> cut_for_model("abcdefghij" * 10, 50)
     'abcdefghijabcdefghijabcdefghijabcdefghij\\n[50 characters are not shown]\\nabcdefghij'
     """
+    head, mark, tail = cut_pieces(text, limit)
+    return head + mark + tail
+
+
+def cut_pieces(text: str, limit: int) -> tuple[str, str, str]:
+    """The same in pieces: the beginning, the mark and the end; a text that is not cut is all beginning."""
     if len(text) <= limit:
-        return text
+        return text, "", ""
     end = limit // 5
-    return f"{text[: limit - end]}\n[{len(text) - limit:,} characters are not shown]\n{text[-end:]}"
+    return text[: limit - end], f"\n[{len(text) - limit:,} characters are not shown]\n", text[-end:]
