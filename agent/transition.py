@@ -14,13 +14,12 @@ from agent.progress import Progress, Silent
 from agent.settings import TransitionSettings
 from agent.values import Value
 from probes.errors import InputError
-from probes.scale import FloatArray, IntArray
+from probes.scale import FloatArray
 from runs.directory import Run
 from runs.files import shown
 from runs.manifest import program_version
-from tools.curve_sums import CurveSums, Strata, Windows
-from tools.dissimilarity import KINDS
-from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, Claim, layout_of
+from tools.curve_sums import Windows
+from tools.layout import FEWEST_PROMPTS, Claim
 from tools.report.numbers import count
 from tools.report.sweep_document import SweepReport
 from tools.transition import default_window, widest_window
@@ -63,17 +62,14 @@ def transition_report(run: Run, settings: TransitionSettings, progress: Progress
 
 def by_text(run: Run, claim: Claim, window: int, seed: int, progress: Progress) -> Located:
     """The curve as a lower bound, by held-out discriminators. InputError where no boundary can be measured."""
+    from tools.held_out_curve import sums_of_texts  # scikit-learn is slow to import
+
     control_K = np.array(run.manifest.control.values, dtype=np.float64)
     row_N, prompt_N, checkpoint_N = located_rows(run, "all")
     texts = run.samples(["response"])["response"].to_pylist()
     windows = Windows(len(control_K), window)
-    value_DNO = np.zeros((len(KINDS), len(row_N), windows.places))
-    sums = CurveSums.empty(windows, Strata.of(prompt_N, checkpoint_N, len(control_K)))
     progress.stage("telling neighbours apart", windows.boundaries)
-    for boundary in range(windows.boundaries):
-        _add_skills(value_DNO, boundary, windows, texts, prompt_N, checkpoint_N, seed)
-        progress.advance()
-    sums.add(sums.strata.stratum_N, value_DNO)
+    sums = sums_of_texts(texts, prompt_N, checkpoint_N, windows, seed, progress.advance)
     windowed = WindowedCurve(sums, claim, lower_bound=True)
     if not windowed.measured_B.any():
         raise InputError(
@@ -81,31 +77,6 @@ def by_text(run: Run, claim: Claim, window: int, seed: int, progress: Progress) 
             "common"
         )
     return Located(control_K, windowed, training_of(run, control_K), "all", len(row_N), seed)
-
-
-def _add_skills(
-    value_DNO: FloatArray,
-    boundary: int,
-    windows: Windows,
-    texts: Sequence[str],
-    prompt_N: IntArray,
-    checkpoint_N: IntArray,
-    seed: int,
-) -> None:
-    """Held-out scores at a boundary, on samples of prompts with both sides; the others keep 0."""
-    from tools.discriminator import held_out_by_text, skills  # scikit-learn is slow to import
-
-    before, after = windows.sides(boundary)
-    inside = np.flatnonzero(np.isin(checkpoint_N, before + after))
-    side_M = np.where(np.isin(checkpoint_N[inside], before), BEFORE, AFTER).astype(np.int64)
-    layout, kept_M = layout_of(prompt_N[inside], side_M, checkpoint_N[inside])
-    if not layout.samples:
-        return
-    rows = inside[kept_M]
-    eta_M = held_out_by_text([texts[row] for row in rows.tolist()], layout, seed=seed)
-    place_M = checkpoint_N[rows] + windows.window - 1 - boundary
-    for kind, score_M in enumerate(skills(eta_M, layout.label_N).values()):
-        value_DNO[kind, rows, place_M] = score_M
 
 
 def _require_rising(run: Run) -> FloatArray:

@@ -4,6 +4,7 @@ A journal is a file of JSON lines: what is being studied, then one line a finish
 it; a line that a kill left half written is cut off. Blocks are started in the order given.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+ROOT = Path(__file__).resolve().parent.parent
 SAY_EVERY = 15.0  # seconds
 
 
@@ -44,6 +46,16 @@ Result = dict[str, Any]
 
 class OtherStudy(Exception):
     """The journal belongs to a study with other settings or other code."""
+
+
+def code_digest(*display: str) -> str:
+    """Of the code that a study's numbers depend on: what is loaded of the tools, the probes and this folder, less
+    the files that only show or distribute them."""
+    files = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
+    rooms = [ROOT / name for name in ("tools", "probes", "benchmarks")]
+    ours = [file for file in sorted(files) if any(file.is_relative_to(room) for room in rooms)]
+    content = b"".join(file.read_bytes() for file in ours if file.name not in display)
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def run_blocks(

@@ -8,7 +8,6 @@ A killed study goes on where it was when the same command is run again. Results 
 """
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import coverage_results
-from benchmarks.blocks import Block, OtherStudy, Result, run_blocks
+from benchmarks.blocks import ROOT, Block, OtherStudy, Result, code_digest, run_blocks
 from benchmarks.bound import bound
 from benchmarks.intervals import intervals
 from benchmarks.missing import missing
@@ -27,7 +26,6 @@ from benchmarks.stopping import stopping
 from benchmarks.tally import Tallies
 from benchmarks.worlds import CLAIMS, COUNTS, MODES, Cell
 
-ROOT = Path(__file__).resolve().parent.parent
 SEED = 20250828
 
 PROMPTS = (8, 23, 60)
@@ -107,18 +105,7 @@ def work(block: Block, seed: int) -> Result:
     return {"tallies": outcome.to_json()} if isinstance(outcome, Tallies) else {"counts": outcome}
 
 
-def _code_digest() -> str:
-    """Of the code that the numbers depend on: what is loaded of the tools, the probes and this folder."""
-    files = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
-    rooms = [ROOT / name for name in ("tools", "probes", "benchmarks")]
-    ours = [file for file in sorted(files) if any(file.is_relative_to(room) for room in rooms)]
-    display = ("coverage.py", "coverage_results.py", "blocks.py")
-    return hashlib.sha256(b"".join(file.read_bytes() for file in ours if file.name not in display)).hexdigest()[
-        :16
-    ]
-
-
-CODE = _code_digest()
+CODE = code_digest("coverage.py", "coverage_results.py", "blocks.py")
 
 
 def study(

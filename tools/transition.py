@@ -23,6 +23,8 @@ LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
 TIMES_BASELINE = 2.0
 SMALLEST_HEIGHT = 0.01
+SMALLEST_FALL = 0.25
+"""By how much of its height the curve must fall between a peak and a higher one."""
 
 # Interface
 
@@ -147,11 +149,11 @@ class _Resampled:
         return first + int(np.argmin(self.value_B[first : last + 1]))
 
     def _apart(self, lesser: int, higher: int) -> bool:
-        """Whether the curve falls, between two places, to half the height of the lesser one, and surely so."""
+        """Whether the curve falls, between two places, by `SMALLEST_FALL` of the lesser's height, surely so."""
         valley = self.valley(lesser, higher)
         fall = float(self.value_B[lesser] - self.value_B[valley])
         error = float((self.deviation_RB[:, lesser] - self.deviation_RB[:, valley]).std())
-        return fall >= self.height_B[lesser] / 2 and fall > self.critical * error
+        return fall >= SMALLEST_FALL * self.height_B[lesser] and fall > self.critical * error
 
 
 def _peak(resampled: _Resampled, top: int, tops: list[int], at_B: FloatArray, measured: IntArray) -> Peak:
