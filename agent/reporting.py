@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from agent.alerts import few_prompts_warnings
+from agent.along import along_of, with_curves
 from agent.builtin import candidate_of
 from agent.comparison import Comparison, Mode, Part
 from agent.estimates import SetNumbers, interval, share_of_bound
@@ -126,6 +127,10 @@ def assemble(
     said = [*alerts, *comparison.warnings, *few_prompts_warnings(part.layout.prompts, comparison.claim), *warnings]
     record = set_of(bench, numbers, chosen, total)
     parameters = parameters_of(comparison, numbers, chosen, total, q_values)
+    along = along_of(bench, numbers, chosen)
+    if along is not None:
+        bench.progress.stage("following the set along the sweep")
+        parameters = with_curves(parameters, chosen, along)
     usage = Usage()
     if bench.judgments is not None:
         from agent.judged_report import judge_sentences, lost_warnings, usage_of, with_quotes
@@ -148,6 +153,7 @@ def assemble(
             after=tuple(values[k] for k in comparison.after),
         ),
         transition=None if located is None else located.record(comparison.before, comparison.after),
+        decomposition=() if along is None else along.decomposition([one["id"] for one in chosen]),
         scored=_scored(run, comparison.mode),
         total=total,
         set=record,

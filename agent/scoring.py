@@ -22,7 +22,7 @@ from probes.errors import InputError
 from probes.label_scale import Label, LabelScale
 from probes.measures.catalogue import measure_of_judge
 from probes.measures.measure import Measure
-from probes.scale import FloatArray, IntArray, levels_of_numbers
+from probes.scale import FloatArray, IntArray, Outcome, levels_of_numbers
 from runs.directory import Run
 from tools.measuring import measure_texts
 
@@ -69,12 +69,35 @@ class Scores:
             raise InputError(f"{shown(candidate['name'])} is judged by a language model: name one by --judge")
         return self.judgments.levels(candidate)
 
+    def levels_at(self, candidates: Sequence[CandidateState], run_row_R: IntArray) -> IntArray:
+        """Levels [R, J], on any samples of the run, of candidates whose levels the comparison has; `MISSING` where
+        only the comparison's were judged."""
+        level_RJ = np.full((len(run_row_R), len(candidates)), int(Outcome.MISSING), dtype=np.int64)
+        mine_R = np.isin(run_row_R, self.comparison.run_row_N)
+        place_R = np.searchsorted(self.comparison.run_row_N, run_row_R[mine_R])
+        for j, candidate in enumerate(candidates):
+            judge = candidate["judge"]
+            if is_judged(candidate):
+                level_RJ[mine_R, j] = self.judged_levels(candidate)[place_R]
+            elif judge.startswith("data:"):
+                labels = self._labels_at(judge, run_row_R)
+                level_RJ[:, j] = _label_scale(candidate).levels_of(labels)
+            else:
+                stored_S = self.run.load_scores(scores_key(judge, self.measure_of(judge)))
+                assert stored_S is not None  # measured for the comparison, and kept in the run
+                level_RJ[:, j] = levels_of_numbers(scale_of(candidate), stored_S[run_row_R])
+        return level_RJ
+
     def _levels_of(self, candidate: CandidateState) -> IntArray:
-        scale, judge = scale_of(candidate), candidate["judge"]
+        judge = candidate["judge"]
         if not judge.startswith("data:"):
-            return levels_of_numbers(scale, self.numbers(judge))
-        labels = tuple(tuple(group) for group in candidate["scale"]["labels"])
-        return LabelScale(scale, labels).levels_of(self.data[judge.removeprefix("data:")])
+            return levels_of_numbers(scale_of(candidate), self.numbers(judge))
+        return _label_scale(candidate).levels_of(self.data[judge.removeprefix("data:")])
+
+    def _labels_at(self, judge: str, run_row_R: IntArray) -> list[Label]:
+        name = judge.removeprefix("data:")
+        column = self.run.samples(["scores"])["scores"].take(run_row_R)
+        return [None if text is None else json.loads(text).get(name) for text in column.to_pylist()]
 
     def numbers(self, judge: str) -> FloatArray:
         """The numbers [N] that a measure gives the rows; NaN where it does not apply."""
@@ -132,6 +155,10 @@ class Scores:
         rows = [{} if text is None else json.loads(text) for text in column.to_pylist()]
         names = dict.fromkeys(name for row in rows for name in row)
         return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _label_scale(candidate: CandidateState) -> LabelScale:
+    return LabelScale(scale_of(candidate), tuple(tuple(group) for group in candidate["scale"]["labels"]))
 
 
 def _level_key(candidate: CandidateState) -> str:

@@ -14,6 +14,7 @@ from probes.errors import InputError
 from probes.scale import Scale, ScaleKind
 from tools.report.record import ControlValue, Record, Split, Text
 from tools.report.record import Interval as Interval
+from tools.report.sweep_document import DecompositionPoint, LevelPoint, ParameterPoint
 from tools.report.sweep_document import Transition as Transition
 
 FORMAT = 1
@@ -161,21 +162,13 @@ class Quotes(Record):
     unsound: int = 0
 
 
-class ParameterPoint(Record):
-    """A parameter's dissimilarity at one place of the sweep."""
-
-    at: float
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-
 class Parameter(Record):
     """A chosen order parameter.
 
     `share` is alone, `gain` (a dissimilarity) is what it added in greedy order, `shapley` sums to the set's
     share. `tv`: it alone tells before from after in (1 + tv) / 2 of cases. `before` and `after` give the
-    probability of each level by its name; a level without samples may be absent.
+    probability of each level by its name; a level without samples may be absent. `curve` and `levels`: along the
+    sweep, at its places between checkpoints and at its checkpoints; `shown` says what `levels` are.
     """
 
     id: Text
@@ -197,6 +190,8 @@ class Parameter(Record):
     before: dict[Text, float]
     after: dict[Text, float]
     curve: tuple[ParameterPoint, ...] = ()
+    levels: tuple[LevelPoint, ...] = ()
+    shown: Text = ""
     examples: tuple[Example, ...] = ()
 
 
@@ -281,6 +276,7 @@ class Report(Record):
     mode: Literal["likelihood", "black-box"]
     control: Control
     transition: Transition | None = None
+    decomposition: tuple[DecompositionPoint, ...] = ()
     scored: Scored | None = None
     total: Total
     set: SetOfParameters

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tools.report import curve, fine_print, numbers, safe_text, words
+from tools.report import along, curve, fine_print, numbers, safe_text, words
 from tools.report.document import Parameter, Report
 
 _HERE = Path(__file__).parent
@@ -37,6 +37,7 @@ def render(report: Report) -> str:
             contents=len(report.parameters) >= _LONG,
             sweep=curve.sweep_of(report),
             drawing=curve.drawing(curve.sweep_of(report)),
+            stack=along.stack(report),
         )
     )
 
@@ -59,7 +60,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, curve=curve, fine=fine_print, numbers=numbers, level_rows=_level_rows)
+    environment.globals.update(
+        words=words, along=along, curve=curve, fine=fine_print, numbers=numbers, level_rows=_level_rows
+    )
     environment.filters.update(
         line=safe_text.one_line, cut=safe_text.first_lines, percent=numbers.percent, place=_place, unit=_unit
     )

@@ -6,6 +6,7 @@ it is shown as it is, and never becomes a link, an image, a heading or HTML.
 
 from collections.abc import Iterable
 
+from tools.report.along import decomposition_rows, decomposition_sentence, first_sentence, level_sentence
 from tools.report.curve import curve_sentence, point_words, sweep_of, transition_sentences
 from tools.report.document import Example, Parameter, Report, Shown
 from tools.report.fine_print import (
@@ -55,6 +56,7 @@ def render(report: Report) -> str:
         *_transition(report),
         *_total(report),
         *_parameters(report),
+        *_along(report),
         *_unexplained(report),
         *_measured(report),
         *_warnings(report),
@@ -169,8 +171,22 @@ def _parameter(report: Report, place: int, parameter: Parameter) -> list[str]:
         f"### {place}. {markdown_inline(parameter.name, 80)}",
         markdown_inline(parameter.question, 400),
         _table(header, [row[:width] for row in levels]),
-        _bullets([judge_words(parameter.judge), alone, *facts, missing_sentence(parameter)]),
+        _bullets(
+            [judge_words(parameter.judge), alone, *facts, level_sentence(parameter), missing_sentence(parameter)]
+        ),
         *(block for example in parameter.examples for block in _example(example)),
+    ]
+
+
+def _along(report: Report) -> list[str]:
+    if not any(point.parts is not None for point in report.decomposition):
+        return []
+    names = [markdown_cell(parameter.name, 60) for parameter in report.parameters]
+    header = [markdown_cell(report.control.name, 40), "total", *names, "unexplained"]
+    return [
+        "## What changed where",
+        _sentence(f"{decomposition_sentence(report)} {first_sentence(report)}".strip()),
+        _table(header, decomposition_rows(report)),
     ]
 
 

@@ -89,3 +89,45 @@ class SweepReport(Record):
     def to_json(self) -> str:
         """The record with two spaces of indent, ASCII only."""
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+# A chosen set along the sweep
+
+
+class ParameterPoint(Record):
+    """A parameter at one place between two checkpoints: its dissimilarity, alone, and its share of the total.
+
+    effective: samples that the reweighted ones are worth. Null where too few support a number.
+    """
+
+    at: float
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    share: Interval | None = None
+    effective: float | None = None
+
+
+class LevelPoint(Record):
+    """What a parameter shows at one checkpoint: `Parameter.shown` says what, from 0 to 1."""
+
+    at: float
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    effective: float | None = None
+
+
+class DecompositionPoint(Record):
+    """The total at one place between two checkpoints, split among the chosen set and what that leaves.
+
+    parts: Shapley values by parameter id, in dissimilarity; they add up to `captured`, and with `unexplained` to
+    the total. Null where too few samples support a number.
+    """
+
+    at: float
+    total: Interval
+    captured: Interval
+    parts: dict[Text, float] | None = None
+    unexplained: float | None = None
+    effective: float | None = None

@@ -6,6 +6,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from tools.report.along import decomposition_sentence, first_sentence, shares_of_bar
 from tools.report.curve import (
     Sweep,
     claim_sentence,
@@ -14,10 +15,12 @@ from tools.report.curve import (
     sweep_of_transition,
     transition_sentences,
 )
+from tools.report.document import Report
 from tools.report.numbers import number
 from tools.report.paper import ALERT, DIM, HEADING, WIDEST, Paper
 from tools.report.safe_text import one_line
-from tools.report.sweep_document import SweepReport, Transition
+from tools.report.sweep_document import DecompositionPoint, SweepReport, Transition
+from tools.report.words import interval_words
 
 LEGEND = "Bars are solid up to the lower limit and shaded up to the upper one."
 _LEGEND_LOWER = "Bars are solid up to the lower limit and shaded up to the estimate."
@@ -99,3 +102,44 @@ def _bars(paper: Paper, transition: Transition, first: int, most: int) -> Table:
         row += [paper.text("" if (one := values[place]) is None else f"{one:.3g}") for _, values in logged]
         bars.add_row(*row)
     return bars
+
+
+# A chosen set along the sweep
+
+_REST, _PARTS = "-", "123456789abcdef"
+"""How a bar shows what is unexplained, and the parameters by their number."""
+
+
+def split_parts(paper: Paper, report: Report) -> list[RenderableType]:
+    """The total at each place, split among the parameters, as a bar of their numbers; of a long sweep the places
+    around the largest total."""
+    points = report.decomposition
+    if not any(point.parts is not None for point in points):
+        return []
+    largest = max(range(len(points)), key=lambda place: points[place].total.value or 0.0)
+    first = max(0, min(largest - _PLACES // 2, len(points) - _PLACES))
+    bars = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
+    bars.add_column(justify="right")
+    bars.add_column()
+    bars.add_column(overflow="fold")
+    for point in points[first : first + _PLACES]:
+        bars.add_row(
+            paper.text(f"{point.at:g}"),
+            paper.text(_split_bar(point, report, 40 if paper.width >= 76 else 28)),
+            paper.text("" if point.parts is None else interval_words(point.total), DIM),
+        )
+    told = [decomposition_sentence(report), f"Digits are the parameters' in the table above, {_REST} the rest."]
+    if len(points) > _PLACES:
+        told.append(f"These are {_PLACES} of {len(points)} places; report.html shows all.")
+    heading = paper.heading("What changed where")
+    return [Group(heading, paper.text(first_sentence(report)), bars, paper.text(" ".join(told), DIM))]
+
+
+def _split_bar(point: DecompositionPoint, report: Report, size: int) -> str:
+    """A bar of `size` cells for 1; pieces end where their sum does, so that the whole has its length."""
+    marks = [*_PARTS[: len(report.parameters)], _REST]
+    bar, level = "", 0.0
+    for mark, height in zip(marks, shares_of_bar(point, report.parameters), strict=False):
+        level += height
+        bar += mark * max(round(min(level, 1.0) * size) - len(bar), 0)
+    return bar or ("gap" if point.parts is None else "")

@@ -17,7 +17,7 @@ from tools.report.fine_print import fine_print, judge_words, missing_sentence, p
 from tools.report.numbers import percent
 from tools.report.paper import ALERT, DIM, HEADING, WIDEST, Paper
 from tools.report.safe_text import first_lines, one_line
-from tools.report.sweep_terminal import LEGEND, transition_parts
+from tools.report.sweep_terminal import LEGEND, split_parts, transition_parts
 from tools.report.words import (
     SCALE_SENTENCE,
     UNKNOWN,
@@ -66,6 +66,7 @@ class _Page(Paper):
             *transition_parts(self, sweep_of(self.report)),
             *self.total(),
             *self.parameters(),
+            *split_parts(self, self.report),
             *self.examples(),
             *self.unexplained(),
             *self.how_measured(),

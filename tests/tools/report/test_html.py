@@ -17,7 +17,7 @@ TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "section", "header", "nav", "h1", "h2", "h3", "h4",
     "p", "div", "dl", "dt", "dd", "ol", "ul", "li", "a", "bdi", "span", "small", "strong", "br", "table", "thead",
     "tbody", "tr", "th", "td", "svg", "rect", "line", "blockquote", "details", "summary",
-    "figure", "figcaption", "text", "polyline", "circle",
+    "figure", "figcaption", "g", "text", "polyline", "circle",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "role", "dir", "colspan",
