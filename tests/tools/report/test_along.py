@@ -53,7 +53,7 @@ LEVELS = (
 
 def along(text: str | None = None) -> Report:
     parameters = tuple(
-        one.model_copy(update={"levels": LEVELS, "shown": text or "share of 'long'"})
+        one.model_copy(update={"levels": LEVELS, "shown": text or "share of 'long'", "examples": ()})
         for one in (length_parameter(text), harm_parameter(text))
     )
     changes: dict[str, Any] = {"parameters": parameters, "decomposition": POINTS}
