@@ -15,12 +15,11 @@ from tools.chat.interface import (
     make_answer,
 )
 from tools.chat.limiter import Limiter
-from tools.chat.sdk import MAX_RETRIES, PLACEHOLDER, SdkModel, sendable
+from tools.chat.sdk import MAX_RETRIES, PLACEHOLDER, SdkModel, count, member, members, sendable
 from tools.chat.spec import Key, ModelSpec
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
-    from anthropic.types import Message as Reply
 
 _FINISHES: dict[str, Finish] = {
     "end_turn": "stop",
@@ -60,7 +59,7 @@ class AnthropicModel(SdkModel["AsyncAnthropic"]):
 
     async def _send(self, request: Request, features: frozenset[Feature], max_tokens: int) -> Answer:
         parameters: dict[str, Any] = {}
-        if "temperature" in features:  # the SDK has no parameter for it any more
+        if "temperature" in features:
             parameters["temperature"] = request.temperature
         if "tools" in features:
             parameters["tools"] = [
@@ -85,13 +84,8 @@ class AnthropicModel(SdkModel["AsyncAnthropic"]):
         system = "\n\n".join(sendable(turn.text) for turn in turns if turn.role == "system")
         if system:
             parameters["system"] = system
-        reply: Reply = await self._client.messages.create(
-            model=self.spec.model,
-            max_tokens=max_tokens,
-            messages=_turns(turns),
-            extra_body=parameters,  # as they are: the SDK would walk through schemas and find nothing to change
-        )
-        return _answer(request, reply, way)
+        body = {"model": self.spec.model, "max_tokens": max_tokens, "messages": _turns(turns), **parameters}
+        return _answer(request, await self._post("/v1/messages", body), way)
 
 
 def _is_reply(body: Any) -> bool:
@@ -122,20 +116,30 @@ def _blocks(turn: Message) -> list[Any]:
     return blocks
 
 
-def _answer(request: Request, reply: "Reply", way: Structured) -> Answer:
-    text = "".join(str(block.text or "") for block in reply.content if block.type == "text")
+def _answer(request: Request, reply: Any, way: Structured) -> Answer:
+    blocks = members(reply, "content")
+    text = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
     calls = tuple(
-        ToolCall(str(block.id), str(block.name), json.dumps(block.input))
-        for block in reply.content
-        if block.type == "tool_use"
+        ToolCall(str(block.get("id")), str(block.get("name")), json.dumps(block.get("input")))
+        for block in blocks
+        if block.get("type") == "tool_use"
     )
-    finish = _FINISHES.get(str(reply.stop_reason), "other")
+    finish = _FINISHES.get(str(reply.get("stop_reason")), "other")
     if way == "tool":
         text, calls = (calls[0].text if calls else text), ()
         finish = "stop" if finish == "tool_calls" else finish
-    usage: Any = reply.usage
-    told = {name: getattr(usage, name, None) for name in ("input_tokens", "output_tokens")}
-    cached = getattr(usage, "cache_read_input_tokens", None) or 0
-    if told["input_tokens"] is not None:  # which leaves out what was read from a cache, or written to one
-        told["input_tokens"] += cached + (getattr(usage, "cache_creation_input_tokens", None) or 0)
-    return make_answer(request, text, finish, way=way, tool_calls=calls, cached_tokens=cached, **told)
+    usage = member(reply, "usage")
+    cached = count(usage, "cache_read_input_tokens") or 0
+    sent = count(usage, "input_tokens")
+    if sent is not None:  # which leaves out what was read from a cache, or written to one
+        sent += cached + (count(usage, "cache_creation_input_tokens") or 0)
+    return make_answer(
+        request,
+        text,
+        finish,
+        way=way,
+        tool_calls=calls,
+        input_tokens=sent,
+        output_tokens=count(usage, "output_tokens"),
+        cached_tokens=cached,
+    )

@@ -99,7 +99,7 @@ class Request:
     @cached_property
     def canonical(self) -> str:
         """The whole request as JSON, the same for equal requests; ASCII, so that any text can be written."""
-        return json.dumps(_fields(self), default=_fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _CANONICAL.encode(_fields(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +214,12 @@ def _fields(record: Any) -> dict[str, Any]:
     return {one.name: getattr(record, one.name) for one in fields(record)}
 
 
+_CANONICAL = json.JSONEncoder(default=_fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def request_key(model: ChatModel, request: Request) -> bytes:
     """SHA-256 over the model, its endpoint and the whole request."""
-    whole = json.dumps([model.name, model.endpoint, request.canonical])
+    whole = f"{json.dumps([model.name, model.endpoint])}\n{request.canonical}"
     return hashlib.sha256(whole.encode()).digest()
 
 

@@ -69,6 +69,9 @@ CREATE TABLE clocks (scope TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWI
 _AT_ONCE = 500  # keys in one query
 _LACKING_DAYS = 1  # then a server may have been started with other options
 
+_CHECKPOINT_PAGES = 4000  # 16 MB of WAL between two waits for the disk
+_ENCODER = json.JSONEncoder(sort_keys=True, allow_nan=False)
+
 Outcome = Literal["answered", "unusable", "failed"]
 
 
@@ -140,7 +143,7 @@ def judgment_key(
     judge: model, endpoint and parameters; template: the judge prompt's text or its hash; scale: kind and levels
     with their descriptions. prompt, response: as the judge is shown them.
     """
-    whole = json.dumps([judge, template, question, scale, prompt, response], sort_keys=True, allow_nan=False)
+    whole = _ENCODER.encode([judge, template, question, scale, prompt, response])
     return hashlib.sha256(whole.encode()).digest()
 
 
@@ -159,6 +162,7 @@ class Ledger:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             ledger = cls(path, connection)
             if ledger._version() == 0 and not ledger._tables():
                 connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
@@ -317,6 +321,15 @@ class Ledger:
             counts = (int(answered), int(unusable), int(failed), reused.get(kind, 0))
             found.append(Usage(purpose, model, *counts, int(tokens_in), int(tokens_out), price))
         return found
+
+    def judged_by(self, scope: str) -> dict[int, int]:
+        """The calls of a scope that judged something, by number, and how many judgments came of each."""
+        with explained(self.path):
+            rows = self._connection.execute(
+                "SELECT call, count(*) FROM judgments JOIN calls ON calls.id = call WHERE scope = ? GROUP BY call",
+                (scope,),
+            ).fetchall()
+        return {int(call): int(count) for call, count in rows}
 
     def ways(self, scope: str) -> dict[tuple[str, str], int]:
         """By model and way how often JSON was come by in that way (`interface.Structured`)."""

@@ -17,13 +17,11 @@ from tools.chat.interface import (
 from tools.chat.level_tokens import TokenLogprobs, level_tokens
 from tools.chat.limiter import Limiter
 from tools.chat.parsing import without_thinking
-from tools.chat.sdk import MAX_RETRIES, PLACEHOLDER, SdkModel, sendable
+from tools.chat.sdk import MAX_RETRIES, PLACEHOLDER, SdkModel, count, member, members, sendable
 from tools.chat.spec import Key, ModelSpec
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletion
-    from openai.types.chat.chat_completion import Choice
 
 _LIKELIEST = 20  # most alternatives of a token that servers tell
 _FINISHES: dict[str, Finish] = {
@@ -86,10 +84,8 @@ class OpenAIModel(SdkModel["AsyncOpenAI"]):
         messages = [_turn(message) for message in request.messages]
         if request.schema is not None and way != "schema":
             messages.append({"role": "user", "content": json_instruction(request.schema)})
-        completion: ChatCompletion = await self._client.chat.completions.create(
-            model=self.spec.model,
-            messages=messages,
-            extra_body=parameters,  # as they are: the SDK would walk through schemas and find nothing to change
+        completion = await self._post(
+            "/chat/completions", {"model": self.spec.model, "messages": messages, **parameters}
         )
         return _answer(request, completion, way)
 
@@ -118,42 +114,53 @@ def _tool(name: str, description: str, parameters: Json) -> Any:
     return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
 
 
-def _answer(request: Request, completion: "ChatCompletion", way: Structured) -> Answer:
-    choice = completion.choices[0]
-    message = choice.message
-    refusal = message.refusal or ""
-    text = str(message.content or "")
-    finish: Finish = "refusal" if refusal else _FINISHES.get(str(choice.finish_reason), "other")
-    usage = completion.usage
-    details = usage.prompt_tokens_details if usage is not None else None
+def _answer(request: Request, completion: Any, way: Structured) -> Answer:
+    choice = completion["choices"][0]
+    message = choice["message"]
+    refusal = str(message.get("refusal") or "")
+    text = str(message.get("content") or "")
+    finish: Finish = "refusal" if refusal else _FINISHES.get(str(choice.get("finish_reason")), "other")
+    usage = member(completion, "usage")
     return make_answer(
         request,
         text or refusal,
         finish,
         way=way,
-        tool_calls=_calls(message.tool_calls),
+        tool_calls=_calls(message),
         levels=level_tokens(without_thinking(text), _tokens(choice), request.level_names),
-        input_tokens=usage.prompt_tokens if usage is not None else None,
-        output_tokens=usage.completion_tokens if usage is not None else None,
-        cached_tokens=(details.cached_tokens or 0) if details is not None else 0,
+        input_tokens=count(usage, "prompt_tokens"),
+        output_tokens=count(usage, "completion_tokens"),
+        cached_tokens=count(member(usage, "prompt_tokens_details"), "cached_tokens") or 0,
     )
 
 
-def _calls(calls: Any) -> tuple[ToolCall, ...]:
+def _calls(message: Json) -> tuple[ToolCall, ...]:
+    called = [(str(call.get("id")), member(call, "function")) for call in members(message, "tool_calls")]
     return tuple(
-        ToolCall(str(call.id), str(call.function.name), str(call.function.arguments or ""))
-        for call in calls or []
-        if getattr(call, "function", None) is not None
+        ToolCall(number, str(function.get("name")), str(function.get("arguments") or ""))
+        for number, function in called
+        if function
     )
 
 
-def _tokens(choice: "Choice") -> list[TokenLogprobs]:
-    told = choice.logprobs.content if choice.logprobs is not None else None
+def _tokens(choice: Json) -> list[TokenLogprobs]:
     return [
-        TokenLogprobs(
-            one.token,
-            bytes(one.bytes) if one.bytes is not None else one.token.encode("utf-8", "replace"),
-            [(other.token, other.logprob) for other in one.top_logprobs or []],
-        )
-        for one in told or []
+        TokenLogprobs(str(one.get("token")), _encoded(one), _likeliest(one))
+        for one in members(member(choice, "logprobs"), "content")
+    ]
+
+
+def _encoded(token: Json) -> bytes:
+    """A token's own bytes, which may be a part of a character."""
+    try:
+        return bytes(token["bytes"])
+    except (KeyError, TypeError, ValueError):
+        return str(token.get("token")).encode("utf-8", "replace")
+
+
+def _likeliest(token: Json) -> list[tuple[str, float]]:
+    return [
+        (str(one.get("token")), float(one["logprob"]))
+        for one in members(token, "top_logprobs")
+        if isinstance(one.get("logprob"), int | float)
     ]

@@ -34,6 +34,9 @@ _RESPONSE_OVER_PROMPT = 3
 WORKERS = 64
 """Answers that are worked on at once; how many calls are in flight is the client's to limit."""
 
+KEPT_AT_ONCE = 64
+"""Judgments that are written in one transaction."""
+
 JUDGING, ALONE = "judging", "judging again, alone"
 """Purposes of calls, as the usage names them."""
 
@@ -64,6 +67,7 @@ class Judge:
         self._per_call = per_call
         self._seed = seed
         self._refusal = measure("refusal").score
+        self._unkept: dict[bytes, Judgment] = {}
 
     @property
     def name(self) -> str:
@@ -75,9 +79,7 @@ class Judge:
 
     def found(self, criteria: Sequence[Criterion], items: Sequence[Item]) -> list[list[Judgment | None]]:
         """What the ledger holds: for each item the judgment on each criterion."""
-        keys = [[self._key(criterion, item) for criterion in criteria] for item in items]
-        held = self._ledger.judgments(key for row in keys for key in row)
-        return [[held.get(key) for key in row] for row in keys]
+        return self._held(self._keys(criteria, items))
 
     async def judge(
         self,
@@ -94,7 +96,8 @@ class Judge:
         for place, item in enumerate(items):
             places.setdefault(item, []).append(place)
         unique = list(places)
-        known = self.found(criteria, unique)
+        keys = self._keys(criteria, unique)
+        known = self._held(keys)
         self.asker.count_reused(JUDGING, sum(one is not None for row in known for one in row))
         waiting = deque(np.random.default_rng([self._seed, 1]).permutation(len(unique)).tolist())
         stopped: list[BaseException] = []
@@ -104,7 +107,7 @@ class Judge:
                 place = waiting.popleft()
                 item = unique[place]
                 try:
-                    judged = await self._judge_one(criteria, item, known[place])
+                    judged = await self._judge_one(criteria, item, keys[place], known[place])
                 except BaseException as error:
                     stopped.append(error)
                     return
@@ -112,15 +115,18 @@ class Judge:
                     verdicts[row] = judged
                     on_item()
 
-        await asyncio.gather(*(work() for _ in range(min(WORKERS, len(unique)))))
+        try:
+            await asyncio.gather(*(work() for _ in range(min(WORKERS, len(unique)))))
+        finally:
+            self._keep()
         if stopped:
             raise next((one for one in stopped if not isinstance(one, BudgetSpent)), stopped[0])
         return verdicts
 
     def groups(self, criteria: Sequence[Criterion], item: Item) -> list[list[int]]:
         """Which criteria are asked together, in which order: shuffled by seed and item, in calls of equal size."""
-        told = hashlib.sha256(f"{self._seed}\n{item.prompt}\n{item.response}".encode("utf-8", "surrogatepass"))
-        order = np.random.default_rng(list(told.digest())).permutation(len(criteria))
+        told = hashlib.shake_256(f"{self._seed}\n{item.prompt}\n{item.response}".encode("utf-8", "surrogatepass"))
+        order = np.argsort(np.frombuffer(told.digest(8 * len(criteria)), dtype="<u8"))
         return [group.tolist() for group in np.array_split(order, self.calls_for(len(criteria)))]
 
     def request(self, criteria: Sequence[Criterion], item: Item, characters: int = SHOWN) -> Request:
@@ -128,22 +134,27 @@ class Judge:
         return judge_request(self._template, self._salt, criteria, item, characters)
 
     async def _judge_one(
-        self, criteria: Sequence[Criterion], item: Item, known: Sequence[Judgment | None]
+        self, criteria: Sequence[Criterion], item: Item, keys: Sequence[bytes], known: Sequence[Judgment | None]
     ) -> list[Verdict]:
         verdicts: dict[int, Verdict] = {place: one for place, one in enumerate(known) if one is not None}
         for group in self.groups(criteria, item):
             wanted = [place for place in group if place not in verdicts]
             if wanted:
-                verdicts |= await self._ask(criteria, item, wanted, JUDGING)
+                verdicts |= await self._ask(criteria, item, keys, wanted, JUDGING)
         for place in range(len(criteria)):
             if isinstance(verdicts[place], Outcome):
-                verdicts |= await self._ask(criteria, item, [place], ALONE)
+                verdicts |= await self._ask(criteria, item, keys, [place], ALONE)
         return [verdicts[place] for place in range(len(criteria))]
 
     async def _ask(
-        self, criteria: Sequence[Criterion], item: Item, places: Sequence[int], purpose: str
+        self,
+        criteria: Sequence[Criterion],
+        item: Item,
+        keys: Sequence[bytes],
+        places: Sequence[int],
+        purpose: str,
     ) -> dict[int, Verdict]:
-        """One call, and what came of it; judgments are kept before they are used."""
+        """One call, and what came of it; it is on record, and its judgments are kept before they are used."""
         chosen = [criteria[place] for place in places]
 
         def check(answer: Answer) -> str | None:
@@ -160,7 +171,9 @@ class Judge:
             for place, one in zip(places, read, strict=True)
             if one is not None
         }
-        self._ledger.store_judgments({self._key(criteria[place], item): one for place, one in judgments.items()})
+        self._unkept |= {keys[place]: one for place, one in judgments.items()}
+        if len(self._unkept) >= KEPT_AT_ONCE:
+            self._keep()
         lost = Outcome.REFUSED if not judgments and self._is_refusal(asked.answer) else Outcome.FAILED
         return {place: judgments.get(place, lost) for place in places}
 
@@ -181,16 +194,36 @@ class Judge:
     def _is_refusal(self, answer: Answer) -> bool:
         return answer.kind == "refusal" or (answer.kind == "text" and self._refusal("", answer.text) > 0.5)
 
-    def _key(self, criterion: Criterion, item: Item) -> bytes:
-        prompt, response = shown_to_judge(item)
-        return judgment_key(
-            judge=f"{self.asker.model.name} {self.asker.model.endpoint}",
-            template=self._template.digest,
-            question=criterion.question,
-            scale=criterion.described(),
-            prompt=prompt,
-            response=response,
-        )
+    def _keys(self, criteria: Sequence[Criterion], items: Sequence[Item]) -> list[list[bytes]]:
+        """What judgments are found again by, [item][criterion]."""
+        judge, template = f"{self.asker.model.name} {self.asker.model.endpoint}", self._template.digest
+        asked = [(one.question, one.described()) for one in criteria]
+        keys = []
+        for item in items:
+            prompt, response = shown_to_judge(item)
+            keys.append(
+                [
+                    judgment_key(
+                        judge=judge,
+                        template=template,
+                        question=question,
+                        scale=scale,
+                        prompt=prompt,
+                        response=response,
+                    )
+                    for question, scale in asked
+                ]
+            )
+        return keys
+
+    def _keep(self) -> None:
+        """Keeps judgments together: a kill before that loses none, since the calls they came by are on record."""
+        self._ledger.store_judgments(self._unkept)
+        self._unkept = {}
+
+    def _held(self, keys: Sequence[Sequence[bytes]]) -> list[list[Judgment | None]]:
+        held = self._ledger.judgments(key for row in keys for key in row)
+        return [[held.get(key) for key in row] for row in keys]
 
 
 def judge_request(

@@ -6,7 +6,7 @@ turned into the nearest level. Source: Method, section 8.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,17 +70,15 @@ def _verdict_schema(criterion: Criterion) -> dict[str, Any]:
     }
 
 
-def verdicts_in(answer: Answer, criteria: Sequence[Criterion]) -> list[Judgment | None]:
-    """The verdict on each criterion, None where there is none that can be used."""
-    if answer.kind == "json" and isinstance(answer.value, dict):
-        found = [_verdict(answer.value.get(key_of(place)), one) for place, one in enumerate(criteria)]
-        return [
-            None if verdict is None else _with_expected(verdict, place, one, answer)
-            for place, (verdict, one) in enumerate(zip(found, criteria, strict=True))
-        ]
-    if answer.kind == "text" and len(criteria) == 1 and answer.text:
-        return [_in_prose(answer.text, criteria[0])]
-    return [None] * len(criteria)
+def verdicts_in(answer: Answer, criteria: Sequence[Criterion]) -> Iterator[Judgment | None]:
+    """The verdict on each criterion in turn, None where there is none that can be used."""
+    for place, criterion in enumerate(criteria):
+        verdict = None
+        if answer.kind == "json" and isinstance(answer.value, dict):
+            verdict = _verdict(answer.value.get(key_of(place)), criterion)
+        elif answer.kind == "text" and len(criteria) == 1 and answer.text:
+            verdict = _in_prose(answer.text, criterion)
+        yield None if verdict is None else _with_expected(verdict, place, criterion, answer)
 
 
 def _verdict(said: Any, criterion: Criterion) -> Judgment | None:
