@@ -76,13 +76,13 @@ class Strata:
 
     @classmethod
     def of(cls, prompt_N: IntArray, checkpoint_N: IntArray, checkpoints: int) -> "Strata":
-        """prompt_N: any integers that tell prompts apart."""
-        prompt_Q, index_N = np.unique(prompt_N, return_inverse=True)
-        occurs = np.bincount(index_N * checkpoints + checkpoint_N, minlength=len(prompt_Q) * checkpoints)
+        """prompt_N: numbers from 0 that tell prompts apart, not all of which need occur."""
+        asked = np.bincount(prompt_N) > 0
+        key_N = (np.cumsum(asked) - 1)[prompt_N] * checkpoints + checkpoint_N
+        occurs = np.bincount(key_N)
         key_S = np.flatnonzero(occurs)
-        number = np.cumsum(occurs > 0) - 1
-        stratum_N = number[index_N * checkpoints + checkpoint_N]
-        return cls(stratum_N, key_S // checkpoints, key_S % checkpoints, occurs[key_S], len(prompt_Q))
+        stratum_N = (np.cumsum(occurs > 0) - 1)[key_N]
+        return cls(stratum_N, key_S // checkpoints, key_S % checkpoints, occurs[key_S], int(asked.sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ class CurveSums:
             np.zeros(windows.boundaries, dtype=bool),
         )
 
-    def add(self, stratum_M: IntArray, value_DMO: FloatArray) -> None:
+    def add(self, stratum_M: IntArray, value_DOM: FloatArray) -> None:
         """Adds samples of these strata with what they contribute at every place; 0 where no boundary sees them."""
         if not len(stratum_M):
             return
@@ -125,11 +125,11 @@ class CurveSums:
 
         for place in range(self.windows.places):
             for kind in range(len(KINDS)):
-                value_M = value_DMO[kind, :, place]
+                value_M = value_DOM[kind, place]
                 self.sum_DSO[kind, first:last, place] += summed(value_M)
-                self.square_DSO[kind, first:last, place] += summed(value_M**2)
+                self.square_DSO[kind, first:last, place] += summed(value_M * value_M)
             for other in range(place):
-                product_S = summed(value_DMO[0, :, place] * value_DMO[0, :, other])
+                product_S = summed(value_DOM[0, place] * value_DOM[0, other])
                 self.product_SOO[first:last, place, other] += product_S
                 self.product_SOO[first:last, other, place] += product_S
             self.product_SOO[first:last, place, place] = self.square_DSO[0, first:last, place]
@@ -165,19 +165,21 @@ def sums_of_loglik(
 def _contributions(
     flat: NDArray[np.floating], start_M: IntArray, checkpoint_M: IntArray, sums: CurveSums
 ) -> FloatArray:
-    """What samples contribute [D, M, O]. flat: the block's log-likelihoods, a sample's own from its start on."""
+    """What samples contribute [D, O, M]. flat: the block's log-likelihoods, a sample's own from its start on."""
     windows = sums.windows
-    value_DMO = np.zeros((len(KINDS), len(start_M), windows.places))
+    value_DOM = np.zeros((len(KINDS), windows.places, len(start_M)))
     for place in range(windows.places):
         boundary_M, width_M = windows.boundary_at(checkpoint_M, place)
-        for width in np.unique(width_M[width_M > 0]).tolist():
+        first_M = start_M + boundary_M + 1 - width_M
+        for width in range(1, windows.window + 1):
             rows = np.flatnonzero(width_M == width)
-            first_R = start_M[rows] + boundary_M[rows] + 1 - width
-            loglik_RW = flat[first_R[:, None] + np.arange(2 * width)].astype(np.float64)
-            scored_R = np.isfinite(loglik_RW).all(axis=1)
-            sums.missing_B[boundary_M[rows[~scored_R]]] = True
-            rows, loglik_RW = rows[scored_R], loglik_RW[scored_R]
-            s_R = signed_evidence(*side_mixtures(loglik_RW, range(width), range(width, 2 * width)))
+            first_R = first_M[rows]
+            loglik_WR = np.stack([flat[first_R + column] for column in range(2 * width)], dtype=np.float64)
+            scored_R = np.isfinite(loglik_WR.sum(axis=0))
+            if not scored_R.all():
+                sums.missing_B[boundary_M[rows[~scored_R]]] = True
+                rows, loglik_WR = rows[scored_R], loglik_WR[:, scored_R]
+            s_R = signed_evidence(*side_mixtures(loglik_WR.T, range(width), range(width, 2 * width)))
             for kind, name in enumerate(KINDS):
-                value_DMO[kind, rows, place] = of_evidence(s_R, name)
-    return value_DMO
+                value_DOM[kind, place, rows] = of_evidence(s_R, name)
+    return value_DOM

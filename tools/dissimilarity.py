@@ -6,7 +6,6 @@ Source: Method, sections 2 and 3 (mixture forms, the Rao-Blackwellised estimator
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from probes.scale import FloatArray, IntArray
 from tools.cells import sums_of
@@ -15,6 +14,7 @@ from tools.layout import Claim, Layout
 from tools.share import complete_cases, joint_cells
 
 Dissimilarity = Literal["linear", "js", "tv"]
+_TINY = np.finfo(np.float64).tiny
 KINDS: tuple[Dissimilarity, ...] = ("linear", "js", "tv")
 
 
@@ -24,8 +24,9 @@ def of_evidence(s_N: FloatArray, kind: Dissimilarity) -> FloatArray:
         return np.asarray(s_N**2)
     if kind == "tv":
         return np.abs(s_N)
-    eta_N = (1 + np.clip(s_N, -1, 1)) / 2
-    return np.asarray(1 - (special.entr(eta_N) + special.entr(1 - eta_N)) / np.log(2))
+    eta_N = np.maximum((1 + np.clip(s_N, -1, 1)) / 2, _TINY)  # 0 log 0 = 0
+    rest_N = np.maximum(1 - eta_N, _TINY)
+    return np.asarray(1 + (eta_N * np.log(eta_N) + rest_N * np.log(rest_N)) / np.log(2))
 
 
 def totals(s_N: FloatArray, layout: Layout, claim: Claim) -> dict[Dissimilarity, Estimate]:

@@ -7,7 +7,6 @@ that is computed from it stays the same.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
 
 from probes.scale import FloatArray
 
@@ -36,6 +35,4 @@ def signed_evidence(log_p_N: FloatArray, log_r_N: FloatArray) -> FloatArray:
 
 
 def _mixture(loglik_NK: FloatArray) -> FloatArray:
-    if loglik_NK.shape[1] == 1:
-        return loglik_NK[:, 0]
-    return np.asarray(special.logsumexp(loglik_NK, axis=1) - np.log(loglik_NK.shape[1]))
+    return np.asarray(np.logaddexp.reduce(loglik_NK, axis=1) - np.log(loglik_NK.shape[1]))

@@ -25,16 +25,16 @@ def sums_of_texts(
 ) -> CurveSums:
     """The sums of a sweep from its responses [N]; one discriminator a boundary, within which folds are drawn."""
     sums = CurveSums.empty(windows, Strata.of(prompt_N, checkpoint_N, windows.checkpoints))
-    value_DNO = np.zeros((len(KINDS), len(texts), windows.places))
+    value_DON = np.zeros((len(KINDS), windows.places, len(texts)))
     for boundary in range(windows.boundaries):
-        _add_skills(value_DNO, boundary, windows, texts, prompt_N, checkpoint_N, seed)
+        _add_skills(value_DON, boundary, windows, texts, prompt_N, checkpoint_N, seed)
         on_boundary()
-    sums.add(sums.strata.stratum_N, value_DNO)
+    sums.add(sums.strata.stratum_N, value_DON)
     return sums
 
 
 def _add_skills(
-    value_DNO: FloatArray,
+    value_DON: FloatArray,
     boundary: int,
     windows: Windows,
     texts: Sequence[str],
@@ -53,4 +53,4 @@ def _add_skills(
     eta_M = held_out_by_text([texts[row] for row in rows.tolist()], layout, seed=seed)
     place_M = checkpoint_N[rows] + windows.window - 1 - boundary
     for kind, score_M in enumerate(skills(eta_M, layout.label_N).values()):
-        value_DNO[kind, rows, place_M] = score_M
+        value_DON[kind, place_M, rows] = score_M

@@ -134,7 +134,7 @@ class WindowedCurve:
         )
 
     def _prompts_drawn_again(self, resamples: int, generator: np.random.Generator) -> FloatArray:
-        used_QB = self._used_QB.astype(np.float64)
+        used_QB, value_QB = self._used_QB.astype(np.float64), self._prompt_QB(0)
         prompts = len(used_QB)
         deviation_RB = np.empty((resamples, used_QB.shape[1]))
         piece = max(1, PIECE_NUMBERS // prompts)
@@ -145,7 +145,7 @@ class WindowedCurve:
                 np.bincount(drawn.reshape(-1), minlength=rows * prompts).reshape(rows, prompts).astype(float)
             )
             present_RB = count_RQ @ used_QB
-            sum_RB = count_RQ @ self._prompt_QB(0)
+            sum_RB = count_RQ @ value_QB
             # a resample without any prompt of a boundary has nothing to say about it
             deviation_RB[first : first + rows] = np.where(
                 present_RB > 0, sum_RB / np.maximum(present_RB, 1) - self.value_DB[0], 0.0

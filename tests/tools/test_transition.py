@@ -17,11 +17,11 @@ def curve_with(value_B: FloatArray, spread: float, *, prompts: int = 30, seed: i
     sums = CurveSums.empty(Windows(boundaries + 1, 1), Strata.of(prompt_N, checkpoint_N, boundaries + 1))
     scatter_QB = rng.normal(0, spread, size=(prompts, boundaries))
     value_QB = value_B + scatter_QB - scatter_QB.mean(axis=0)
-    value_DNO = np.zeros((3, len(prompt_N), 2))
+    value_DON = np.zeros((3, 2, len(prompt_N)))
     after_N, before_N = checkpoint_N > 0, checkpoint_N < boundaries
-    value_DNO[:, after_N, 1] = value_QB[prompt_N[after_N], checkpoint_N[after_N] - 1]
-    value_DNO[:, before_N, 0] = value_QB[prompt_N[before_N], checkpoint_N[before_N]]
-    sums.add(sums.strata.stratum_N, value_DNO)
+    value_DON[:, 1, after_N] = value_QB[prompt_N[after_N], checkpoint_N[after_N] - 1]
+    value_DON[:, 0, before_N] = value_QB[prompt_N[before_N], checkpoint_N[before_N]]
+    sums.add(sums.strata.stratum_N, value_DON)
     return WindowedCurve(sums, "random")
 
 

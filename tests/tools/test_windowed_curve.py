@@ -147,9 +147,9 @@ def test_held_out_scores_have_the_lower_limits_of_a_discriminator() -> None:
     eta_N = np.random.default_rng(0).uniform(0.05, 0.95, layout.samples)
     l_N = 2 * layout.label_N * (2 * eta_N - 1) - (2 * eta_N - 1) ** 2
     sums = CurveSums.empty(Windows(2, 1), Strata.of(prompt_N, checkpoint_N, 2))
-    value_DNO = np.zeros((3, len(prompt_N), 2))
-    value_DNO[0, kept_N, checkpoint_N[kept_N]] = l_N
-    sums.add(sums.strata.stratum_N, value_DNO)
+    value_DON = np.zeros((3, 2, len(prompt_N)))
+    value_DON[0, checkpoint_N[kept_N], kept_N] = l_N
+    sums.add(sums.strata.stratum_N, value_DON)
     total = WindowedCurve(sums, "fixed", lower_bound=True).totals(0)
     expected = bounds_of(eta_N, layout, np.ones(layout.samples, dtype=bool)).linear
     assert total is not None
