@@ -119,14 +119,44 @@ def control_sentences(candidates: Sequence[CandidateState]) -> list[str]:
     return said
 
 
-def usage_of(bench: Workbench, without_racing: int | None) -> Usage:
-    """What the discovery's calls took by now, this process's included."""
+def candidate_calls(tried: Sequence[CandidateState], bench: Workbench) -> dict[str, tuple[int, float]]:
+    """By id of each candidate that a model judged: the discovery's calls that judged it, and its part of these.
+
+    A call that judged several counts for each of them, and is parted among them evenly.
+    """
+    judgments = bench.judgments
+    if judgments is None:
+        return {}
+    judged_by = judgments.models.ledger.judged_by(judgments.models.scope)
+    found: dict[str, tuple[int, float]] = {}
+    for one in filter(is_judged, tried):
+        calls = [judged_by[call] for call in judgments.calls([one]) if call in judged_by]
+        found[one["id"]] = len(calls), float(np.sum([1 / count for count in calls]))
+    return found
+
+
+def _racing(tried: Sequence[CandidateState], bench: Workbench) -> tuple[int, int] | None:
+    """Calls that judged what was tried on read and select, and those that all on all of both would have taken."""
+    judgments, comparison = bench.judgments, bench.comparison
+    if judgments is None:
+        return None
+    rows = np.concatenate([comparison.read.row_N, comparison.select.row_N])
+    rounds = Counter(one["round"] for one in tried if is_judged(one) and judgments.calls([one], rows))
+    if not rounds:
+        return None
+    each = sum(judgments.models.judge.calls_for(count) for count in rounds.values())
+    return len(judgments.calls(filter(is_judged, tried), rows)), judgments.different(rows) * each
+
+
+def usage_of(bench: Workbench, tried: Sequence[CandidateState]) -> Usage:
+    """What the discovery's calls took by now, this process's included. tried: all that it proposed."""
     judgments = bench.judgments
     if judgments is None:
         return Usage()
     models = judgments.models
     rows = models.ledger.usage(models.scope)
     costs = [one.cost for one in rows]
+    racing, without_racing = _racing(tried, bench) or (None, None)
     return Usage(
         calls=sum(one.answered + one.unusable for one in rows),
         cached=sum(one.reused for one in rows) + models.found,
@@ -135,5 +165,6 @@ def usage_of(bench: Workbench, without_racing: int | None) -> Usage:
         cost=None if None in costs else float(np.sum([cost for cost in costs if cost is not None])),
         unusable=sum(one.unusable for one in rows),
         failed=sum(one.failed for one in rows),
+        racing=racing,
         without_racing=without_racing,
     )

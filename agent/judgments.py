@@ -1,6 +1,6 @@
 """Levels that a language model gives: asked for where they are wanted, out of the ledger where they are known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +24,7 @@ class _Told:
     level_N: IntArray
     known_N: BoolArray
     quotes: dict[int, str] = field(default_factory=dict)
+    calls: dict[int, int] = field(default_factory=dict)
 
     def take(self, row: int, verdict: Judgment | Outcome) -> None:
         self.known_N[row] = True
@@ -32,6 +33,8 @@ class _Told:
             return
         self.level_N[row] = Outcome.MISSING if verdict.level is None else verdict.level
         self.quotes[row] = verdict.quote
+        if verdict.call is not None:
+            self.calls[row] = verdict.call
 
 
 class Judgments:
@@ -54,6 +57,16 @@ class Judgments:
     def quotes(self, candidate: CandidateState) -> dict[int, str]:
         """The words that decided, by row."""
         return self._of(criterion_of(candidate)).quotes
+
+    def calls(self, candidates: Iterable[CandidateState], row_N: IntArray | None = None) -> set[int]:
+        """Numbers, in the ledger, of the calls that judged any of the candidates on these rows, or on any."""
+        told = [self._of(criterion_of(candidate)).calls for candidate in candidates]
+        rows = None if row_N is None else set(row_N.tolist())
+        return {call for calls in told for row, call in calls.items() if rows is None or row in rows}
+
+    def different(self, row_N: IntArray) -> int:
+        """How many of these rows a judge is asked about: equal answers to a prompt once, empty ones not."""
+        return len(set(self._items([row for row in row_N.tolist() if not self._empty_N[row]])))
 
     def unsound_quotes(self, candidate: CandidateState, row_N: IntArray) -> tuple[int, int]:
         """Of the quotes on these rows, how many are not what was asked for; and how many there are."""

@@ -45,9 +45,7 @@ def piloted(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
         with_status(one, "screened out" if reason else "racing", reason)
         for one, reason in zip(fresh, reasons, strict=True)
     ]
-    answers = bench.comparison.read.layout.samples + bench.comparison.select.layout.samples
-    everything = state.get("without_racing", 0) + answers * judgments.models.judge.calls_for(len(fresh))
-    return {"candidates": replaced(candidates, verdicts), "without_racing": everything}
+    return {"candidates": replaced(candidates, verdicts)}
 
 
 def _repeats(

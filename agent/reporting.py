@@ -96,7 +96,7 @@ def report_of(state: DiscoveryState, bench: Workbench, reports_seen: int) -> Rep
         warnings=warnings,
         stopped_because=state["stopped_because"],
         reports_seen=reports_seen,
-        without_racing=state.get("without_racing"),
+        tried=state["candidates"],
     )
 
 
@@ -118,7 +118,7 @@ def assemble(
     stopped_because: str,
     reports_seen: int,
     measured_on: Literal["report", "all"] = "report",
-    without_racing: int | None = None,
+    tried: Sequence[CandidateState] = (),
 ) -> Report:
     """A report from the numbers of a set: what a discovery and the measuring of a known set have in common."""
     comparison, run, located = bench.comparison, bench.run, bench.comparison.located
@@ -137,7 +137,7 @@ def assemble(
 
         parameters = with_quotes(parameters, chosen, part, bench.judgments)
         said += [*lost_warnings(parameters, chosen), *judge_sentences(bench.judgments)]
-        usage = usage_of(bench, without_racing)
+        usage = usage_of(bench, tried)
     said += [*off_scale_warnings(parameters), *_not_computed(record)]
     mean_square = float(part.layout.weight_N @ part.value_N**2)
     return Report(

@@ -51,8 +51,7 @@ class DiscoveryState(TypedDict, total=False):
     fingerprint: the settings and the input that this discovery answers. shown: ids of the samples the proposer
     reads this round, the most telling first. chosen: ids of the set in greedy order. warnings: what the proposer
     had to leave out. spent: which budget of language models is spent, where one is: what needs no call is still
-    done. without_racing: judge calls on read and select if every candidate had been judged on all of both.
-    seconds: wall time spent so far, over all processes that worked on it.
+    done. seconds: wall time spent so far, over all processes that worked on it.
     """
 
     fingerprint: dict[str, Any]
@@ -61,7 +60,6 @@ class DiscoveryState(TypedDict, total=False):
     candidates: list[CandidateState]
     chosen: list[str]
     spent: str
-    without_racing: int
     stopped_because: str
     warnings: list[str]
     seconds: float

@@ -27,6 +27,11 @@ def candidates_of(state: DiscoveryState, bench: Workbench, total: Total) -> tupl
     q_values = q_values_of(candidates)
     captured = _captured(candidates, bench, total)
     reasons = _reasons(candidates, chosen, bench)
+    calls: dict[str, tuple[int, float]] = {}
+    if bench.judgments is not None:
+        from agent.judged_report import candidate_calls
+
+        calls = candidate_calls(candidates, bench)
     return tuple(
         Candidate(
             id=one["id"],
@@ -37,6 +42,8 @@ def candidates_of(state: DiscoveryState, bench: Workbench, total: Total) -> tupl
             origin=one["origin"],
             share=captured.get(one["id"]),
             split=DECIDED_ON.get(one["status"]),
+            calls=calls.get(one["id"], (0, 0.0))[0],
+            calls_shared=calls.get(one["id"], (0, 0.0))[1],
             p_value=one["p_value"],
             q_value=q_values.get(one["id"]),
             dropped=reasons.get(one["id"]),

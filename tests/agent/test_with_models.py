@@ -93,6 +93,32 @@ def test_a_model_proposes_and_judges_what_changed(run: Run, provider: str) -> No
     _is_told_what_is_left(model, report)
 
 
+def test_calls_are_counted_for_each_candidate_and_against_judging_everything(tmp_path: Path) -> None:
+    run = coding_run(tmp_path / "run", prompts=10, draws=10)
+    with ChatServer(ReaderWithControl()) as server:
+        report = discover_run(run, settings(server, rounds=1, criteria_per_call=2))
+    asked = [one for one in report.candidates if one.calls]
+    assert len(asked) == 3
+    ledger = Ledger.open_to_read(run.path / "ledger.sqlite")
+    made = sum(one.answered for one in ledger.usage("d1") if one.purpose.startswith("judging"))
+    told = list(ledger.judged_by("d1").values())
+    ledger.close()
+    assert len(told) == made
+    assert sum(one.calls for one in asked) == sum(told)  # none was judged that was not proposed
+    assert sum(one.calls_shared for one in asked) == pytest.approx(made)
+    chosen = next(one for one in report.candidates if one.id == report.set.parameters[0])
+    assert chosen.calls == len(set(run.samples(["response"])["response"].to_pylist()))
+    usage = report.usage
+    assert usage.racing is not None
+    assert usage.without_racing is not None
+    answers = report.splits.read + report.splits.select
+    assert usage.without_racing == answers * -(-len(asked) // 2)
+    assert usage.racing < usage.without_racing
+    page = (run.path / "discoveries" / "d1" / "report.md").read_text("utf-8")
+    assert f"{usage.racing:,} calls judged what was proposed" in page
+    assert f"would have taken {usage.without_racing:,}." in page
+
+
 def _is_blind(model: Remembering) -> None:
     """A judge is sent one answer in a fence of its own, and nothing of sides, samples or what is expected."""
     assert model.judgings

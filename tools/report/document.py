@@ -198,8 +198,9 @@ class Parameter(Record):
 class Candidate(Record):
     """One that was tried. `dropped` says why it is not in the set, null if it was chosen.
 
-    `share` is of the split named by `split`, never of the report split. `control`: a trait that its proposer
-    expected unchanged.
+    `share` is of the split named by `split`, never of the report split. `calls`: of this discovery, to a language
+    model that judged it; `calls_shared`: its part of them, a call that judged several being parted evenly.
+    `control`: a trait that its proposer expected unchanged.
     """
 
     id: Text
@@ -211,6 +212,7 @@ class Candidate(Record):
     share: Interval | None = None
     split: Split | None = None
     calls: int = 0
+    calls_shared: float = 0.0
     p_value: float | None = None
     q_value: float | None = None
     dropped: Text | None = None
@@ -238,8 +240,8 @@ class Prompts(Record):
 class Usage(Record):
     """What model calls took. `cost` in US dollars; null where a price is unknown.
 
-    calls: paid for, `unusable` ones included; failed: came to nothing. without_racing: judge calls on read and
-    select if every candidate had been judged on all of both.
+    calls: paid for, `unusable` ones included; failed: came to nothing. racing: calls that judged
+    candidates on read and select; without_racing: those that judging every one on all of both would have taken.
     """
 
     calls: int = 0
@@ -249,6 +251,7 @@ class Usage(Record):
     cost: float | None = 0.0
     unusable: int = 0
     failed: int = 0
+    racing: int | None = None
     without_racing: int | None = None
 
 

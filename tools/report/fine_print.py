@@ -3,7 +3,7 @@
 Source: Method, sections 3 and 5.
 """
 
-from tools.report.document import Candidate, Parameter, Report
+from tools.report.document import Candidate, Parameter, Report, Usage
 from tools.report.numbers import count, listed, probability_value
 from tools.report.safe_text import one_line
 from tools.report.words import (
@@ -172,7 +172,17 @@ def usage_sentence(report: Report) -> str:
         lost = f" ({usage.unusable:,} unusable, {usage.failed:,} more failed)"
     return (
         f"{count(usage.calls, 'model call')}{lost}, {usage.cached:,} more answered from the ledger, "
-        f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}."
+        f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}.{_racing_words(usage)}"
+    )
+
+
+def _racing_words(usage: Usage) -> str:
+    """What was saved by not judging everything, where something was."""
+    if usage.racing is None or usage.without_racing is None or usage.racing >= usage.without_racing:
+        return ""
+    return (
+        f" On the read and select splits {usage.racing:,} calls judged what was proposed; judging all of it on "
+        f"all of both would have taken {usage.without_racing:,}."
     )
 
 
@@ -233,6 +243,16 @@ def candidate_share_words(candidate: Candidate) -> str:
 
 def candidate_test_words(candidate: Candidate) -> str:
     return "–" if candidate.q_value is None else probability_value(candidate.q_value)
+
+
+def candidate_calls_words(candidate: Candidate) -> str:
+    """Calls to a language model that it took; a dash where it took none."""
+    return f"{candidate.calls:,}" if candidate.calls else "–"
+
+
+def calls_are_told(report: Report) -> bool:
+    """Whether any candidate took a call, so that there is something to tell."""
+    return any(candidate.calls for candidate in report.candidates)
 
 
 def candidates_by_share(report: Report) -> list[Candidate]:

@@ -10,6 +10,8 @@ from tools.report.along import decomposition_rows, decomposition_sentence, first
 from tools.report.curve import curve_sentence, point_words, sweep_of, transition_sentences
 from tools.report.document import Example, Parameter, Report, Shown
 from tools.report.fine_print import (
+    calls_are_told,
+    candidate_calls_words,
     candidate_share_words,
     candidate_test_words,
     candidates_by_share,
@@ -231,17 +233,20 @@ def _warnings(report: Report) -> list[str]:
 def _candidates(report: Report) -> list[str]:
     if not report.candidates:
         return []
+    told = calls_are_told(report)
     rows = [
         [
             markdown_cell(candidate.name, 60),
             candidate.split or "–",
             candidate_share_words(candidate),
             candidate_test_words(candidate),
+            *([candidate_calls_words(candidate)] if told else []),
             markdown_cell(candidate.dropped, 120) if candidate.dropped is not None else "**chosen**",
         ]
         for candidate in candidates_by_share(report)
     ]
-    header = ["candidate", "tried on", "share there", "q", "why it is not in the set"]
+    header = ["candidate", "tried on", "share there", "q", *(["calls"] if told else [])]
+    header.append("why it is not in the set")
     return [f"## All {len(rows):,} candidates that were tried", _table(header, rows)]
 
 
