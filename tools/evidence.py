@@ -35,4 +35,6 @@ def signed_evidence(log_p_N: FloatArray, log_r_N: FloatArray) -> FloatArray:
 
 
 def _mixture(loglik_NK: FloatArray) -> FloatArray:
+    if loglik_NK.shape[1] == 1:
+        return loglik_NK[:, 0]
     return np.asarray(np.logaddexp.reduce(loglik_NK, axis=1) - np.log(loglik_NK.shape[1]))

@@ -93,7 +93,7 @@ def decomposition_rows(report: Report) -> list[list[str]]:
 
 def _signed(value: float) -> str:
     """A Shapley value: it may fall below 0 by chance."""
-    return f"{value:.2f}" if value < 0 else number(value)
+    return f"{value:.2f}" if value <= -0.005 else number(max(value, 0.0))
 
 
 # Drawings

@@ -119,8 +119,6 @@ def key_sentence(drawing: "Drawing") -> str:
         said.append("Solid upright: where it changes most, shaded where else that may be.")
     if drawing.gradient is not None:
         said.append("Dashed upright: largest gradient norm.")
-    if drawing.beside:
-        said.append(f"Below: {drawing.beside}.")
     return " ".join(said)
 
 
@@ -289,7 +287,7 @@ def _marks(transition: Transition, at_B: Sequence[float], x_B: Sequence[float]) 
 
 def _beside(x_B: Sequence[float], values: Sequence[float | None]) -> tuple[str, ...]:
     largest = max((value for value in values if value is not None), default=0.0)
-    room = BESIDE - 20
+    room = BESIDE - 28
 
     def y_of(value: float) -> float:
         return HEIGHT + BESIDE - 6 - room * (value / largest if largest > 0 else 0.0)
