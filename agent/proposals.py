@@ -34,18 +34,18 @@ CANDIDATE: dict[str, Any] = _object(
     name=_TEXT,
     question=_TEXT,
     kind={"type": "string", "enum": list(_KINDS)},
-    levels={"type": "array", "items": _object(name=_TEXT, description=_TEXT)},
+    levels={"type": "array", "minItems": 1, "items": _object(name=_TEXT, description=_TEXT)},
     samples={"type": "array", "items": _TEXT},
     control={"type": "boolean"},
 )
-PROPOSALS = Schema(
+PROPOSALS = Schema(  # a least number of 1 is the one limit on lists that all servers with schemas know
     "proposals",
     _object(
         differences={
             "type": "array",
             "items": _object(samples={"type": "array", "items": _TEXT}, difference=_TEXT),
         },
-        candidates={"type": "array", "items": CANDIDATE},
+        candidates={"type": "array", "minItems": 1, "items": CANDIDATE},
     ),
 )
 

@@ -38,6 +38,7 @@ class _Guide:
         self._root = root
         self._level_names = set(level_names)
         self._kept = 0  # tokens for what comes after the value that is being written
+        self._blank = ""  # which belongs to the next text: tokens hold a blank and what follows it
 
     @property
     def _free(self) -> int:
@@ -68,7 +69,8 @@ class _Guide:
     def _object(self, schema: Mapping[str, Any]) -> None:
         members = list(schema.get("properties", {}).items())
         for place, (name, member) in enumerate(members):
-            self._say(("{" if place == 0 else ", ") + json.dumps(name, ensure_ascii=False) + ": ")
+            self._say(("{" if place == 0 else ", ") + json.dumps(name, ensure_ascii=False) + ":")
+            self._blank = " "
             following = len(members) - place - 1
             kept = max(0, self._free) * following // (following + 1)  # what it leaves goes to those that follow
             self._kept += kept
@@ -84,16 +86,18 @@ class _Guide:
         longest = 1
         self._say("[")
         while len(items) < most:
-            going_on = ", " if items else ""
+            going_on = "," if items else ""
             if len(items) >= least:
                 first = going_on or _opening(self._resolved(schema["items"]))
                 if self._free < longest or len(set(items)) < len(items) or self._picked(["]", first]) == 0:
                     break
-            self._say(going_on)
+            if items:
+                self._say(going_on)
+                self._blank = " "
             before, begin = self._writer.left, len(self.text)
             self.value(schema["items"], ",")
             longest = max(longest, before - self._writer.left)
-            items.append(self.text[begin:])
+            items.append(self.text[begin:].strip())
         self._say("]")
 
     def _string(self) -> None:
@@ -104,13 +108,13 @@ class _Guide:
 
     def _choice(self, options: Sequence[Any], after: str) -> None:
         texts = [json.dumps(option, ensure_ascii=False) for option in options]
-        logprobs = self._writer.logprobs_of([text + after for text in texts])
+        logprobs = self._writer.logprobs_of([self._blank + text + after for text in texts])
         chosen = self._writer.choose(logprobs)
         names = [option if isinstance(option, str) else text for option, text in zip(options, texts, strict=True)]
         told = zip(names, logprobs, strict=True)
         known = {name: logprob for name, logprob in told if name in self._level_names}
         if names[chosen] in known:
-            offset = len(self.text) + isinstance(options[chosen], str)
+            offset = len(self.text + self._blank) + isinstance(options[chosen], str)
             self.levels.append(LevelTokens(offset, names[chosen], known))
         self._say(texts[chosen])
 
@@ -122,9 +126,10 @@ class _Guide:
         self.value(branches[self._picked(openings)], after)
 
     def _picked(self, texts: Sequence[str]) -> int:
-        return self._writer.choose(self._writer.logprobs_of(texts))
+        return self._writer.choose(self._writer.logprobs_of([self._blank + text for text in texts]))
 
     def _say(self, text: str) -> None:
+        text, self._blank = self._blank + text, ""
         self._writer.write(text)
         self.text += text
 
