@@ -57,26 +57,53 @@ def visible(text: str) -> str:
     return "".join(shown)
 
 
+def duration(seconds: float) -> str:
+    """ "40 s", "3 min", "2 h 5 min"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 # Implementations
 
 
 class PlainLines:
-    """One line a stage, for logs and pipes."""
+    """One line a stage, for logs and pipes, and now and then one that says where a long stage stands."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._said_at = time.monotonic()
+        self._total: int | None = None
+        self._done = 0
+        self._began = self._said_at = time.monotonic()
 
     def stage(self, name: str, total: int | None = None) -> None:
+        self._total, self._done = total, 0
+        self._began = self._said_at = time.monotonic()
         self.note(name if total is None else f"{name} ({total:,})")
 
     def advance(self, steps: int = 1) -> None:
-        pass
+        self._done += steps
+        self.status("")
 
     def status(self, text: str) -> None:
-        if time.monotonic() - self._said_at >= STATUS_SECONDS:
-            self._said_at = time.monotonic()
-            self.note(f"  {text}")
+        now = time.monotonic()
+        if now - self._said_at < STATUS_SECONDS:
+            return
+        said = ", ".join(part for part in (self._standing(now), text) if part)
+        if said:
+            self._said_at = now
+            self.note(f"  {said}")
+
+    def _standing(self, now: float) -> str:
+        """Steps of the stage that are done, and how long the others will take at this pace."""
+        if not self._total:
+            return ""
+        done = f"{self._done:,} of {self._total:,}"
+        if not 0 < self._done < self._total:
+            return done
+        left = (now - self._began) / self._done * (self._total - self._done)
+        return f"{done}, {duration(left)} left"
 
     def note(self, text: str) -> None:
         print(visible(text), file=self._stream, flush=True)

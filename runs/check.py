@@ -20,14 +20,16 @@ from pydantic_core import from_json
 
 from probes.errors import OrderparamError
 from runs.arrays import read_loglik, read_scores
-from runs.directory import DISCOVERIES_FOLDER, MEASURES_FOLDER, SAMPLES_STAGE, Run
-from runs.files import explained, leftovers, shown
+from runs.directory import DISCOVERIES_FOLDER, MEASURES_FOLDER, PARTS_FOLDER, SAMPLES_STAGE, Run
+from runs.files import explained, is_leftover, leftovers, shown
 from runs.lock import Owner, owner
 from runs.manifest import RunManifest, file_record, prompts_hash
 from runs.schema import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, SPLITS
 from runs.splits import assign_splits
 from runs.staging import staging_folder
 
+LEDGER_FILE = "ledger.sqlite"
+LEDGER_FORMAT = 1  # its user_version
 STATE_FILE = "state.sqlite"
 REPORT_FILE = "report.json"
 
@@ -83,6 +85,7 @@ def check_run(path: Path | str) -> RunCheck:
         findings += _loglik(run)
     findings += _stages(run.manifest, holder)
     findings += _measures(run)
+    findings += _ledger(run, holder)
     for name in run.discoveries():
         try:
             findings += _discovery(run, name, holder)
@@ -201,7 +204,7 @@ def _discovery(run: Run, name: str, holder: Owner | None) -> Iterator[Finding]:
     state, report = folder / STATE_FILE, folder / REPORT_FILE
     if state.exists():
         if holder is None:
-            yield from _database(run, state)
+            yield from _database(run, state, "remove its folder, then discover again")
         else:
             yield Finding("note", _inside(run, state), f"not looked into: {holder} is at work")
     if not report.exists():
@@ -222,21 +225,38 @@ def _discovery(run: Run, name: str, holder: Owner | None) -> Iterator[Finding]:
         yield Finding("damaged", _inside(run, report), "run.json does not count this report")
 
 
-def _database(run: Run, path: Path) -> Iterator[Finding]:
-    """Looks into a copy: opening a database in WAL mode writes beside it, even to read."""
+def _ledger(run: Run, holder: Owner | None) -> Iterator[Finding]:
+    """Paid calls to language models; the log that a killed process leaves beside it is part of it."""
+    path = run.path / LEDGER_FILE
+    if not path.exists():
+        return
+    if holder is not None:
+        yield Finding("note", LEDGER_FILE, f"not looked into: {holder} is at work")
+        return
+    try:
+        yield from _database(run, path, "move it away: what was answered is then asked for again", LEDGER_FORMAT)
+    except OrderparamError as error:
+        yield Finding("damaged", LEDGER_FILE, str(error))
+
+
+def _database(run: Run, path: Path, remedy: str, version: int | None = None) -> Iterator[Finding]:
+    """Looks into a copy: opening a database in WAL mode writes beside it, even to read. version: what is known."""
     with TemporaryDirectory() as folder, explained(path, "read"):
-        copy = Path(folder, STATE_FILE)
+        copy = Path(folder, path.name)
         shutil.copyfile(path, copy)
-        log = path.with_name(f"{STATE_FILE}-wal")
+        log = path.with_name(f"{path.name}-wal")
         if log.exists():
             shutil.copyfile(log, copy.with_name(log.name))
         try:
             with closing(sqlite3.connect(copy)) as database:
                 answer = str(database.execute("PRAGMA integrity_check").fetchone()[0])
+                found = int(database.execute("PRAGMA user_version").fetchone()[0])
+                if answer == "ok" and version not in (None, found):
+                    answer = f"format {found}, and this program knows format {version}"
         except sqlite3.DatabaseError as error:
             answer = str(error)
     if answer != "ok":
-        yield Finding("damaged", _inside(run, path), f"{shown(answer)}; remove its folder, then discover again")
+        yield Finding("damaged", _inside(run, path), f"{shown(answer)}; {remedy}")
 
 
 def _left_behind(run: Run, holder: Owner | None) -> Iterator[Finding]:
@@ -245,11 +265,25 @@ def _left_behind(run: Run, holder: Owner | None) -> Iterator[Finding]:
         return
     for path in leftovers(run.path):
         yield Finding("unfinished", _inside(run, path), "half written; the next command on this run clears it")
+    yield from _parts(run)
     if LOGLIK_FILE not in run.manifest.files and (run.path / LOGLIK_FILE).exists():
         yield Finding("unfinished", LOGLIK_FILE, "run.json does not record it, so it is not used")
     beside = staging_folder(run.path)
     if beside.is_dir() and owner(beside) is None:
         yield Finding("unfinished", shown(beside), "a half made run beside this one; it can be removed")
+
+
+def _parts(run: Run) -> Iterator[Finding]:
+    """Finished parts of stages that were stopped before all were there."""
+    folder = run.path / PARTS_FOLDER
+    if not folder.is_dir():
+        return
+    with explained(folder, "read"):
+        stages = Counter(path.name.split("-")[0] for path in folder.iterdir() if not is_leftover(path.name))
+    for stage, count in sorted(stages.items()):
+        parts = "1 part" if count == 1 else f"{count} parts"
+        message = f"{parts} of a stage that was stopped: the same command goes on, or drops what it does not need"
+        yield Finding("unfinished", shown(f"{PARTS_FOLDER}/{stage}"), message)
 
 
 def _inside(run: Run, path: Path) -> str:

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from probes.errors import InputError
-from runs.check import RunCheck, check_run
+from runs.check import LEDGER_FILE, RunCheck, check_run
 from runs.directory import Run
 from runs.files import write_array_whole, write_json_whole
 from runs.staging import staging_folder
 from tests.runs.made_run import child, make_run, started
+from tools.chat.ledger import Ledger
 
 
 @pytest.fixture
@@ -195,6 +197,60 @@ os.kill(os.getpid(), signal.SIGKILL)
     before = tree(run.path)
     assert check_run(run.path).findings == ()
     assert tree(run.path) == before
+
+
+LEDGER = """
+import os, signal, sys
+from pathlib import Path
+from tools.chat.ledger import Call, Ledger
+ledger = Ledger.open(Path(sys.argv[1]) / "ledger.sqlite")
+for number in range(200):
+    ledger.record(Call(bytes([number]), "d1", "judging", "m", "failed", 0.1, reason="x" * 500))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_ledger_is_looked_into_and_the_log_of_a_killed_process_belongs_to_it(run: Run) -> None:
+    child(LEDGER, str(run.path))
+    assert (run.path / "ledger.sqlite-wal").stat().st_size > 0
+    before = {path.name: path.read_bytes() for path in run.path.glob("ledger*")}
+    assert check_run(run.path).findings == ()
+    assert {path.name: path.read_bytes() for path in run.path.glob("ledger*")} == before
+    ledger = Ledger.open(run.path / "ledger.sqlite")
+    assert ledger.usage()[0].failed == 200
+    ledger.close()
+    path = run.path / "ledger.sqlite"
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = b"\xff" * 4096
+    path.write_bytes(content)
+    (finding,) = check_run(run.path).findings
+    assert (finding.severity, finding.where) == ("damaged", "ledger.sqlite")
+    assert "move it away" in finding.message
+
+
+def test_a_ledger_of_another_format_is_named(run: Run) -> None:
+    Ledger.open(run.path / LEDGER_FILE).close()
+    assert check_run(run.path).findings == ()
+    with closing(sqlite3.connect(run.path / LEDGER_FILE)) as database:
+        database.execute("PRAGMA user_version = 9")
+    (finding,) = check_run(run.path).findings
+    assert finding.severity == "damaged"
+    assert "format 9, and this program knows format 1" in finding.message
+    with pytest.raises(InputError, match="format 9"):
+        Ledger.open(run.path / LEDGER_FILE)
+
+
+def test_parts_of_a_stage_that_was_stopped_are_told_and_are_no_damage(run: Run) -> None:
+    folder = run.path / "parts"
+    folder.mkdir()
+    for name in ("loglik-0123-000000.npy", "loglik-0123-000001.npy", "samples-4567-000000.parquet"):
+        (folder / name).write_bytes(b"x")
+    check = check_run(run.path)
+    assert check.sound
+    told = {finding.where: finding.message for finding in check.findings}
+    assert told.keys() == {"parts/loglik", "parts/samples"}
+    assert told["parts/loglik"].startswith("2 parts of a stage that was stopped")
+    assert told["parts/samples"].startswith("1 part of a stage")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"a": NaN}', b"\xff", b'"text"'])
