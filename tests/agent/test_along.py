@@ -1,11 +1,13 @@
 """A chosen set along the whole sweep: its curves against the exact ones, and the split of every total."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agent.along import Along
 from agent.discovery import discover_run
 from agent.measure_set import measure_set
 from agent.settings import DiscoverSettings, from_keywords
@@ -14,10 +16,13 @@ from probes.scale import FloatArray, IntArray
 from probes.toy_world import ToyWorld
 from runs.directory import Run
 from tests.agent.test_locating import holds
+from tests.agent.test_transition import banded
 from tests.agent.worlds import SWEEP_STEPS, likelihood_run, sweep_run
+from tools.curve_sums import Windows
 from tools.measuring import measure_texts
 from tools.report.document import Parameter, Report
 from tools.report.record import Interval
+from tools.reweight import Pool
 
 SETTINGS = from_keywords(DiscoverSettings, {"processes": 1, "resamples": 199, "rounds": 1})
 Made = tuple[Run, ToyWorld, IntArray, Report]
@@ -109,6 +114,51 @@ def test_a_known_set_has_its_curves_too_and_the_folder_holds_the_figure(made: Ma
     assert page.count('class="part-0"') >= 5
     assert "What changed where" in (folder / "report.md").read_text()
     assert json.loads((folder / "report.json").read_text())["decomposition"][0]["at"] == 2.0
+
+
+def test_what_a_model_judged_on_two_sides_reaches_as_far_as_it_can(made: Made) -> None:
+    """As if a judge had seen the answers of four checkpoints only: near ones hold, far ones are gaps."""
+    run, world, types_Q, report = made
+    samples = run.samples(["prompt_id", "checkpoint"])
+    checkpoint_N = samples["checkpoint"].to_numpy().astype(np.int64)
+    prompt_N = np.array([int(one[1:]) for one in samples["prompt_id"].to_pylist()])
+    loglik_NK = run.loglik()
+    assert loglik_NK is not None
+    parameter = report.parameters[0]
+    texts = run.samples(["response"])["response"].to_pylist()
+    prompts = [world.grammar.prompt(int(types_Q[q])) for q in prompt_N]
+    score_N = measure_texts([measure_of_judge(parameter.judge)], prompts, texts, processes=1)[:, 0]
+    asked_N = np.isin(checkpoint_N, (3, 4, 5, 6))
+    level_N = np.where(asked_N, np.digitize(score_N, parameter.scale.cuts), -1)
+    windows = Windows(len(SWEEP_STEPS), 2)
+    along = Along(
+        np.array(SWEEP_STEPS, dtype=np.float64),
+        [windows.sides(boundary) for boundary in range(windows.boundaries)],
+        Pool(np.asarray(loglik_NK, dtype=np.float64), prompt_N, checkpoint_N),
+        level_N[:, None],
+        asked_N[:, None],
+        "fixed",
+    )
+    points = along.levels(0, np.linspace(0, 1, len(parameter.scale.levels)))
+    exact_K = exact_levels(world, types_Q, parameter)
+    known = [k for k, point in enumerate(points) if point.value is not None]
+    assert set(known) >= {2, 3, 4, 5, 6, 7}
+    for k in known:
+        assert holds(
+            Interval(value=points[k].value, low=points[k].low, high=points[k].high), exact_K[k], within=1.6
+        )
+    whole = dataclasses.replace(
+        along, asked_NJ=np.ones_like(along.asked_NJ), levels_NJ=np.zeros_like(along.levels_NJ)
+    )
+    assert all(point.value == 0 for point in whole.levels(0, np.zeros(1)))
+
+
+def test_a_band_of_likelihoods_is_enough(tmp_path: Path) -> None:
+    run = banded(sweep_run(tmp_path / "run", draws=12)[0], 3)
+    report = measure_set(["words"], run, SETTINGS)
+    (parameter,) = report.parameters
+    assert all(point.value is not None for point in parameter.levels)
+    assert all(point.parts is not None for point in report.decomposition)
 
 
 def test_two_sides_without_a_sweep_have_no_curves(tmp_path: Path) -> None:

@@ -62,25 +62,37 @@ def transition_sentences(sweep: Sweep) -> list[str]:
         ]
     else:
         said = [f"Behavior changes most at {name} {point.at:g}: the dissimilarity of its two sides is {found}."]
-        said += [_peak_sentence(peak, name, place) for place, peak in enumerate(transition.peaks)]
+        said += [_peak_sentence(transition, peak, name, place) for place, peak in enumerate(transition.peaks)]
     if transition.compared:
         said.append("Before and after are those two sides.")
     return [*said, *_norm_sentences(transition, name)]
 
 
-def _peak_sentence(peak: TransitionPeak, name: str, place: int) -> str:
+def _peak_sentence(transition: Transition, peak: TransitionPeak, name: str, place: int) -> str:
     """Position, height and width of a peak; the first one was named already."""
     between = f"between {peak.low:g} and {peak.high:g} (95%)"
     subject = f"It lies {between}" if place == 0 else f"Another peak is at {name} {peak.at:g}, {between}"
-    stands = f"stands {number(peak.height.value or 0.0)} above the median along the sweep"
+    median = "median of the bounds" if transition.bound == "lower" else "median along the sweep"
+    stands = f"stands {number(peak.height.value or 0.0)} above the {median}"
     if peak.height.low is not None:
         stands += f" (at least {number(peak.height.low, 'down')})"
     if peak.width.value is None:
         return f"{subject}, and {stands}; the sweep ends before the curve falls to half of that."
+    if _is_one_place(transition, peak):
+        return f"{subject}, and {stands}; it is narrower than the places on either side lie apart."
     wide = f"{peak.width.value:.3g}"
     if peak.width.low is not None and peak.width.high is not None:
         wide += f" ({peak.width.low:.3g} to {peak.width.high:.3g})"
     return f"{subject}, {stands}, and is {wide} wide at half of that."
+
+
+def _is_one_place(transition: Transition, peak: TransitionPeak) -> bool:
+    """Whether the curve falls to half of the peak right at the places beside it: its width is then the sweep's."""
+    points = [point for point in transition.curve if point.linear is not None]
+    top = next(place for place, point in enumerate(points) if point.at == peak.at)
+    half = (transition.baseline or 0.0) + (peak.height.value or 0.0) / 2
+    beside = points[max(top - 1, 0) : top] + points[top + 1 : top + 2]
+    return all((point.linear or 0.0) <= half for point in beside)
 
 
 def _norm_sentences(transition: Transition, name: str) -> list[str]:

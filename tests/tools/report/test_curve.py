@@ -17,12 +17,14 @@ from tools.report.curve import (
     TOP,
     WIDTH,
     Sweep,
+    curve_sentence,
     drawing,
     sweep_of,
     transition_sentences,
 )
 from tools.report.document import Control, Report, Scored
-from tools.report.sweep_document import Transition, TransitionPoint
+from tools.report.record import Interval
+from tools.report.sweep_document import Transition, TransitionPeak, TransitionPoint
 from tools.report.words import side_names
 
 LINEAR = (0.0, 0.1, 0.9, None, 0.2)
@@ -70,6 +72,54 @@ def test_sentences_say_where_and_how_sure() -> None:
     )
     assert sweep_of(likelihood_report()) is None
     assert side_names(swept()) == ("step 4 and 8", "step 12 and 16")
+
+
+def peak(at: float, **changes: Any) -> TransitionPeak:
+    fields: dict[str, Any] = {
+        "at": at,
+        "low": at - 2,
+        "high": at + 6,
+        "dissimilarity": Interval(value=0.9, low=0.8, high=0.95),
+        "height": Interval(value=0.8, low=0.7),
+        "width": Interval(value=7.25, low=6.0, high=9.5),
+    }
+    return TransitionPeak(**(fields | changes))
+
+
+def test_peaks_have_their_place_width_and_lag_in_words() -> None:
+    linear = (0.0, 0.1, 0.9, 0.6, 0.1, 0.1, 0.5, 0.45, 0.1)
+    lag = Interval(value=4.0, low=2.0, high=10.0)
+    second = peak(26.0, height=Interval(value=0.4, low=0.2), width=Interval(value=None))
+    sweep = told(swept(linear=linear, baseline=0.1, peaks=(peak(10.0, lag=lag), second), lag=lag))
+    assert transition_sentences(sweep)[1:3] == [
+        "It lies between 8 and 16 (95%), stands 0.80 above the median along the sweep (at least 0.70), and is "
+        "7.25 (6 to 9.5) wide at half of that.",
+        "Another peak is at step 26, between 24 and 32 (95%), and stands 0.40 above the median along the sweep "
+        "(at least 0.20); the sweep ends before the curve falls to half of that.",
+    ]
+    assert transition_sentences(sweep)[-1] == (
+        "The gradient norm was largest at step 6; behavior changed 4 later (lag 2 to 10)."
+    )
+    made = drawing(sweep)
+    assert made is not None
+    assert [mark.x for mark in made.marks] == [made.dots[2].x, made.dots[6].x]
+    step = made.dots[1].x - made.dots[0].x
+    assert made.marks[0].high - made.marks[0].low == pytest.approx(2 * step)
+
+
+def test_a_peak_as_narrow_as_the_sweep_says_so_and_a_bound_is_called_one() -> None:
+    linear = (0.6, 0.9, 0.55)
+    found = peak(6.0, height=Interval(value=0.3, low=0.2))
+    sweep = told(swept(linear=linear, at=6.0, largest=6.0, baseline=0.6, peaks=(found,), bound="lower"))
+    said = transition_sentences(sweep)
+    assert said[0] == (
+        "Behavior changes most at step 6: the dissimilarity of its two sides is at least 0.90 (lower limit 0.81)."
+    )
+    assert said[1].endswith(
+        "stands 0.30 above the median of the bounds (at least 0.20); it is narrower than the places on either "
+        "side lie apart."
+    )
+    assert "a lower bound of the dissimilarity" in curve_sentence(sweep)
 
 
 def test_marks_lie_where_the_numbers_are() -> None:
