@@ -100,7 +100,7 @@ def exact_mean(world: ToyWorld, types_Q: IntArray, value_X: FloatArray, checkpoi
 
 def test_curves_from_all_checkpoints_hold_the_exact_values() -> None:
     """Means at every checkpoint, dissimilarity and share at every boundary; 95% intervals, fixed prompts."""
-    held: dict[str, list[bool]] = {"mean": [], "dissimilarity": [], "share": []}
+    held: dict[str, list[bool]] = {"mean": [], "direct": [], "dissimilarity": [], "share": []}
     narrower = []
     for seed in range(12):
         world = world_of(seed)
@@ -116,6 +116,8 @@ def test_curves_from_all_checkpoints_hold_the_exact_values() -> None:
             direct = Pool(pool.loglik_NK[mine], draws.prompt_N[mine], draws.checkpoint_N[mine])
             alone = toward(direct, k).mean(value_X[draws.output_N[mine]], "fixed")
             narrower.append(alone.standard_error / mean.standard_error)
+            apart = abs(mean.value - alone.value) / np.hypot(mean.standard_error, alone.standard_error)
+            held["direct"].append(bool(apart <= 2))
         for k in range(1, CHECKPOINTS):
             found = toward(pool, k - 1, k)
             s_N, levels_N1 = pool.evidence(found, [k - 1], [k]), levels_X1[draws.output_N[found.row_N]]
