@@ -10,6 +10,7 @@ from probes.scale import IntArray
 from runs import observations
 from runs.directory import Run
 from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, Claim
+from tools.report.numbers import count
 
 SIDES = {BEFORE: "before", AFTER: "after"}
 
@@ -40,7 +41,7 @@ def left_out_warning(left_out: Sequence[str], samples: int, used: int) -> str:
     """Prompts with one side only say nothing about the change."""
     names = ", ".join(shown(name) for name in left_out[:NAMED])
     more = f" and {len(left_out) - NAMED:,} more" if len(left_out) > NAMED else ""
-    prompts = "1 prompt" if len(left_out) == 1 else f"{len(left_out):,} prompts"
+    prompts = count(len(left_out), "prompt")
     return (
         f"{prompts} with samples on one side only left out, with {samples:,} samples ({names}{more}); "
         f"{used:,} are on both sides"
@@ -51,9 +52,9 @@ def few_prompts_warnings(prompts: int, claim: Claim) -> tuple[str, ...]:
     """What a report on so few prompts cannot promise."""
     if claim == "random" and FEWEST_PROMPTS["random"] <= prompts < P_VALUE_PROMPTS:
         return (
-            f"{prompts} prompts: a claim about prompts like these needs at least {P_VALUE_PROMPTS} for any "
-            "p-value under 0.05, and the intervals were not tested with so few",
+            f"{count(prompts, 'prompt')}: a claim about prompts like these needs at least {P_VALUE_PROMPTS} for "
+            "any p-value under 0.05, and the intervals were not tested with so few",
         )
     if prompts < TESTED_PROMPTS:
-        return (f"{prompts} prompts: the intervals were not tested under {TESTED_PROMPTS} prompts",)
+        return (f"{count(prompts, 'prompt')}: the intervals were not tested under {TESTED_PROMPTS} prompts",)
     return ()

@@ -19,6 +19,7 @@ from runs.directory import Run
 from runs.schema import SPLITS
 from tools.evidence import side_mixtures, signed_evidence
 from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, BoolArray, Claim, Layout, layout_of
+from tools.report.numbers import count
 
 Mode = Literal["likelihood", "black-box"]
 
@@ -196,7 +197,8 @@ def _require_splits(comparison: Comparison) -> None:
         if part.layout.prompts < needed or part.layout.samples < 4:
             counts = Counter(SPLITS[split] for split in comparison.split_N.tolist())
             raise InputError(
-                f"too few samples: the split {name!r} holds {part.layout.prompts} prompts with samples on both "
-                f"sides (samples: {', '.join(f'{split} {counts[split]}' for split in SPLITS)}); at least {needed} "
-                "prompts and 4 samples are needed in each: bring more prompts or more responses a prompt"
+                f"too few samples: the split {name!r} holds {count(part.layout.prompts, 'prompt')} with samples "
+                f"on both sides (samples: {', '.join(f'{split} {counts[split]}' for split in SPLITS)}); at least "
+                f"{count(needed, 'prompt')} and 4 samples are needed in each: bring more prompts or more "
+                "responses a prompt"
             )

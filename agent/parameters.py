@@ -97,6 +97,7 @@ def judged(numbers: SetNumbers, level_N: IntArray) -> Judged:
         refused=by_side(level_N == Outcome.REFUSED),
         failed=by_side(level_N == Outcome.FAILED),
         missing=by_side(level_N == Outcome.MISSING),
+        rare=by_side(level_N == Outcome.RARE),
     )
 
 
@@ -120,5 +121,5 @@ def off_scale_warnings(parameters: Sequence[Parameter]) -> list[str]:
         f"{parameter.name!r}: {off.before} samples before and {off.after} after have a score that lies on no "
         "level (too rare for one of its own): they are left out where it is used"
         for parameter in parameters
-        if parameter.judge.startswith("data:") and (off := parameter.judged.failed).before + off.after > 0
+        if (off := parameter.judged.rare).before + off.after > 0
     ]

@@ -126,7 +126,9 @@ class Scores:
             return
         at_once = max(1, CHARACTERS_HELD // (1 + sum(map(len, self._run_texts[1]))))
         groups = [missing[start : start + at_once] for start in range(0, len(missing), at_once)]
-        self.progress.stage("measuring the answers", len(groups) * len(self._run_texts[1]))
+        patterns = all(judge.startswith("pattern:") for judge, _ in missing)
+        what = "looking for words and phrases" if patterns else "measuring the answers"
+        self.progress.stage(what, len(groups) * len(self._run_texts[1]))
         for group in groups:
             self._measure(group)
 

@@ -39,7 +39,7 @@ class LabelScale:
         """Levels [N] of raw labels.
 
         `Outcome.MISSING` for an absent score (null, empty, NaN) unless the scale has a level for it;
-        `Outcome.FAILED` for a label that lies on no level.
+        `Outcome.RARE` for a label that lies on no level.
         """
         return np.fromiter((self._level_of(plain_label(label)) for label in labels_N), dtype=np.int64)
 
@@ -48,7 +48,7 @@ class LabelScale:
             return self._listed[label]
         if isinstance(label, float):
             numeric = any(not labels for labels in self.labels)
-            return int(np.searchsorted(self.scale.cuts, label, side="right")) if numeric else Outcome.FAILED
+            return int(np.searchsorted(self.scale.cuts, label, side="right")) if numeric else Outcome.RARE
         return Outcome.MISSING if label == "" else self._unseen
 
     @cached_property
@@ -59,7 +59,7 @@ class LabelScale:
     def _unseen(self) -> int:
         """The level of a word that the scale has never seen."""
         names = [level.name.casefold() for level in self.scale.levels]
-        return names.index(OTHER) if OTHER in names else Outcome.FAILED
+        return names.index(OTHER) if OTHER in names else Outcome.RARE
 
 
 def plain_label(label: Label) -> str | float:

@@ -23,6 +23,7 @@ class Outcome(IntEnum):
     MISSING = -1  # the measure does not apply, or the score that came with the data is absent
     REFUSED = -2  # the judge refused to judge
     FAILED = -3  # the judge's answer could not be used
+    RARE = -4  # the score that came with the data lies on no level: too rare for one of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from probes.errors import InputError
 from runs import observations
 from runs.directory import Run
 from runs.formats.fields import Named
+from runs.formats.record import shown
 from runs.formats.rows import Responses, Thinking
 from runs.manifest import Control, InputRecord, Sampling
 from runs.pairing import PairBy, Pairing, pair
@@ -30,7 +31,7 @@ class ImportOptions:
     prompt_field, response_field, prompt_id_field: names, or paths with dots into objects. by, before, after: a
     column that tells the sides apart in one file, and its two values. before_column, after_column: the columns of
     responses in one wide file. scores: files of scores joined by id, one for all or one a side. axis: the control
-    parameter's field in a sweep.
+    parameter's field in a sweep. Raises InputError where one field is named for two things.
     """
 
     prompt_field: str | None = None
@@ -47,6 +48,18 @@ class ImportOptions:
     axis: str | None = None
     seed: int = 0
     name: str | None = None
+
+    def __post_init__(self) -> None:
+        flags = ("prompt_field", "response_field", "before_column", "after_column")
+        taken: dict[str, str] = {}
+        for key in flags:
+            field = getattr(self, key)
+            if field is None:
+                continue
+            flag = "--" + key.replace("_", "-")
+            if field in taken:
+                raise InputError(f"{taken[field]} and {flag} are both {shown(field)}; name a field for each")
+            taken[field] = flag
 
     @property
     def named(self) -> Named:

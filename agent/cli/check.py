@@ -8,6 +8,7 @@ import typer
 from agent.cli import options
 from agent.cli.ending import USAGE, to_stdout
 from agent.cli.options import examples
+from tools.report.numbers import count
 
 HELP_END = examples("orderparam check RUN", "orderparam check RUN --json")
 
@@ -46,13 +47,14 @@ def check(
         else:
             splits = ", ".join(f"{name} {count:,}" for name, count in result.splits.items())
             values = ", ".join(str(value) for value in manifest.control.values)
-            print(visible(f"{run}: {manifest.samples:,} samples of {manifest.prompts:,} prompts"), file=stdout)
+            held = f"{count(manifest.samples, 'sample')} of {count(manifest.prompts, 'prompt')}"
+            print(visible(f"{run}: {held}"), file=stdout)
             print(visible(f"control parameter {manifest.control.name}: {values}"), file=stdout)
             print(f"splits: {splits or 'unknown'}; reports made: {len(manifest.reports)}", file=stdout)
             if result.owner is not None:
                 print(visible(f"in use by {result.owner}"), file=stdout)
             for finding in result.findings:
                 print(visible(f"{finding.severity}: {finding.where}: {finding.message}"), file=stdout)
-            print(f"{result.files} files verified: {'sound' if result.sound else 'DAMAGED'}", file=stdout)
+            print(f"{count(result.files, 'file')} verified: {'sound' if result.sound else 'DAMAGED'}", file=stdout)
     if not result.sound:
         raise typer.Exit(USAGE)

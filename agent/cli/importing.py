@@ -11,6 +11,7 @@ from agent.cli.ending import to_stdout, warn
 from agent.cli.options import examples
 from agent.progress import visible
 from probes.errors import InputError
+from tools.report.numbers import count
 
 if TYPE_CHECKING:
     from runs.storing import ImportOptions
@@ -95,7 +96,7 @@ def import_files(
             print(json.dumps(record, indent=2), file=stdout)
         else:
             values = ", ".join(str(value) for value in manifest.control.values)
-            counts = f"{manifest.samples:,} samples of {manifest.prompts:,} prompts"
+            counts = f"{count(manifest.samples, 'sample')} of {count(manifest.prompts, 'prompt')}"
             print(visible(f"{out}: {counts}, {manifest.control.name} {values}"), file=stdout)
 
 
@@ -129,8 +130,8 @@ def _explain(source: Path, how: "ImportOptions", *, as_json: bool) -> None:
             print(json.dumps(asdict(found), indent=2), file=stdout)
             return
         lines = [
-            f"{found.name}: {found.format}; {found.responses:,} responses to {found.prompts:,} prompts, "
-            f"{found.missing:,} missing, {found.empty:,} empty",
+            f"{found.name}: {found.format}; {count(found.responses, 'response')} to "
+            f"{count(found.prompts, 'prompt')}, {found.missing:,} missing, {found.empty:,} empty",
             *(f"  {sentence}" for sentence in found.said),
             f"  fields: {', '.join(found.fields)}",
             f"  scores: {', '.join(found.scores) or 'none'}",

@@ -9,6 +9,7 @@ from agent.cli import options
 from agent.cli.ending import to_stdout, warn
 from agent.cli.options import examples
 from agent.progress import visible
+from tools.report.numbers import count
 
 if TYPE_CHECKING:
     from probes.prompt import Prompt, PromptSet
@@ -85,7 +86,8 @@ def _list_sets(as_json: bool) -> None:
         for one in sets:
             print(f"{one.name:<18} {len(one.prompts):>4}  {one.description}", file=stdout)
         total = sum(len(one.prompts) for one in sets)
-        print(f"{total} prompts in {len(sets)} sets; the measures in code: --measures", file=stdout)
+        held = f"{count(total, 'prompt')} in {count(len(sets), 'set')}"
+        print(f"{held}; the measures in code: --measures", file=stdout)
 
 
 def _show_set(source: str, draw: int | None, seed: int, as_json: bool) -> None:
@@ -99,10 +101,11 @@ def _show_set(source: str, draw: int | None, seed: int, as_json: bool) -> None:
         if as_json:
             _print_json({**_outline(found), "prompts": [_record(prompt) for prompt in found.prompts]}, stdout)
             return
-        count = f"{size} prompts" if draw is None else f"{draw} of {size} prompts (seed {seed})"
+        whole = count(size, "prompt")
+        drawn = whole if draw is None else f"{draw} of {whole} (seed {seed})"
         about = f" ({found.description})" if found.description else ""
         licence = f"; {found.licence}" if found.licence else ""
-        print(visible(f"{found.name}{about}: {count}{licence}"), file=stdout)
+        print(visible(f"{found.name}{about}: {drawn}{licence}"), file=stdout)
         for prompt in found.prompts:
             tags = f"  [{', '.join(prompt.tags)}]" if prompt.tags else ""
             print(f"\n{visible(prompt.id + tags)}", file=stdout)
@@ -121,7 +124,7 @@ def _validate(file: Path, as_json: bool) -> None:
             _print_json({**_outline(found), "near_duplicates": pairs}, stdout)
         else:
             outline = _outline(found)
-            print(visible(f"{file}: {outline['prompts']} prompts"), file=stdout)
+            print(visible(f"{file}: {count(len(found.prompts), 'prompt')}"), file=stdout)
             for label in ("domains", "tags"):
                 counts = outline[label]
                 assert isinstance(counts, dict)

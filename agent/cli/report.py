@@ -25,6 +25,7 @@ def report(
         bool, typer.Option("--usage", help="Print what calls to language models took, instead of a report.")
     ] = False,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Print a report of a run once more.
 
@@ -52,4 +53,4 @@ def report(
     if chosen not in finished:
         raise InputError(f"--name: {chosen!r} has no report; there are {', '.join(finished)}")
     folder = run / DISCOVERIES_FOLDER / chosen
-    show_report(Report.load(folder), folder, as_json=as_json)
+    show_report(Report.load(folder), folder, as_json=as_json, quiet=bool(quiet))

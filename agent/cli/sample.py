@@ -7,6 +7,7 @@ import typer
 
 from agent.cli import options
 from agent.cli.options import examples
+from tools.report.numbers import count
 
 HELP_END = examples(
     "orderparam sample RUN",
@@ -79,8 +80,8 @@ def sample(
             print(json.dumps({"run": str(run), **drawn}, indent=2), file=stdout)
             return
         print(
-            visible(f"{run}: {drawn['samples']:,} samples of {drawn['prompts']:,} prompts at ")
-            + f"{drawn['checkpoints']} checkpoints, {drawn['mean_tokens']:.0f} tokens each, "
+            visible(f"{run}: {count(drawn['samples'], 'sample')} of {count(drawn['prompts'], 'prompt')} at ")
+            + f"{count(drawn['checkpoints'], 'checkpoint')}, {drawn['mean_tokens']:.0f} tokens each, "
             f"{drawn['cut']:.0%} cut at the limit",
             file=stdout,
         )

@@ -9,6 +9,7 @@ import typer
 
 from agent.cli.ending import GATE, to_stdout, warn
 from agent.progress import visible
+from tools.report.numbers import count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -101,8 +102,8 @@ def _show_plan(bench: "Workbench", means: str, rest: Sequence[str]) -> None:
     lines = (
         f"{control.name}: {before} against {after}{', the two sides of the peak' if chosen else ''}, "
         f"{'with' if comparison.mode == 'likelihood' else 'without'} log-likelihoods",
-        f"{comparison.layout.samples:,} samples of {comparison.layout.prompts:,} prompts "
-        f"({len(comparison.left_out):,} prompts with one side only are left out); the claim is about {claim}",
+        f"{count(comparison.layout.samples, 'sample')} of {count(comparison.layout.prompts, 'prompt')} "
+        f"(left out, with one side only: {count(len(comparison.left_out), 'prompt')}); the claim is about {claim}",
         f"splits: {splits}",
         means,
         *run.manifest.warnings,

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from agent.settings import DiscoverSettings, ReadSettings, flag_of, load
+from agent.settings import DiscoverSettings, ReadSettings, flag_of, load, shown
 from probes.errors import InputError
 from probes.progress import Progress
 
@@ -87,7 +87,20 @@ def given(sources: Sequence[Path], flags: Mapping[str, Any]) -> Given:
     options = import_options(flags, settings)
     if options.by is not None:  # --before and --after told the rows of the file apart
         settings = settings.model_copy(update={"before": None, "after": None})
+    else:
+        _require_sides(settings)
     return Given(tuple(sources), flags.get("out") or default_out(sources, options), options, settings)
+
+
+def _require_sides(settings: DiscoverSettings) -> None:
+    """Raises InputError for values that no two files have: their sides are called before and after."""
+    for flag, values in (("--before", settings.before), ("--after", settings.after)):
+        unknown = [one for one in (values or "before").split(",") if one.strip() not in ("before", "after")]
+        if unknown:
+            raise InputError(
+                f"{flag}: {shown(unknown[0])} is no side of files: values are for a run, or for one file with "
+                "--by COLUMN"
+            )
 
 
 def _is_run_or_nothing(path: Path) -> bool:

@@ -134,7 +134,7 @@ def _elements(path: Path, name: str) -> Iterator[tuple[int, Any]]:
     """The elements of the array and the lines where they begin; holds little more than one of them at a time."""
     pieces = chunks(path)
     buffer, position, line, ended = "", 0, 1, False
-    expect = "["
+    expect, comma = "[", 1
 
     def refill() -> None:
         """At least doubles what is left of the buffer, so that a long element costs linear time."""
@@ -166,7 +166,9 @@ def _elements(path: Path, name: str) -> Iterator[tuple[int, Any]]:
         elif expect == ",":
             if char != ",":
                 raise refuse(f"{name}, line {line}", f"{shown(char)} where a comma belongs", "repair the JSON")
-            position, expect = position + 1, "value"
+            position, expect, comma = position + 1, "value", line
+        elif char == "]" and expect == "value":
+            raise refuse(f"{name}, line {comma}", "a comma after the array's last element", "take it away")
         else:
             try:
                 value, end = _with_depth(partial(_DECODER.raw_decode, buffer, position))

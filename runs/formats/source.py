@@ -24,6 +24,7 @@ HEAD_BYTES = 1 << 16
 SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".eval", ".gz")
 
 _LINES = (".jsonl", ".ndjson")
+_OFFICE = (".xlsx", ".xlsm", ".xls", ".ods", ".docx")
 
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "fetch it with git lfs pull"),
@@ -61,6 +62,8 @@ def open_source(path: Path, named: Sequence[str] = ()) -> Source:
         return Source(name, "Parquet", "row", partial(parquet, path))
     if head.startswith(b"PK\x03\x04"):
         return _archive(path, name, head)
+    if path.suffix.lower() in _OFFICE:
+        raise refuse(name, "it is a broken Office document, or named as one", "save the sheet as CSV")
     if b"\x00" in head:
         raise refuse(name, "it is a binary file, not text", "give JSON Lines, JSON, CSV, TSV or Parquet")
     text = head.removeprefix(BOM).decode("utf-8", "ignore")
@@ -99,7 +102,7 @@ def _nearest(path: Path) -> str:
 
 
 def _archive(path: Path, name: str, head: bytes) -> Source:
-    if b"[Content_Types].xml" in head or b"xl/" in head:
+    if b"[Content_Types].xml" in head or b"xl/" in head or path.suffix.lower() in _OFFICE:
         raise refuse(name, "it is an Office document", "save the sheet as CSV")
     if b"/data.pkl" in head:
         raise refuse(name, "it is a PyTorch file", "give the responses as JSON Lines or CSV")

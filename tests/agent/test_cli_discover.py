@@ -246,7 +246,7 @@ def test_a_sweep_is_imported_and_two_groups_of_its_values_compared(here: Here, t
     ("prompts", "arguments", "said"),
     [
         (2, ("discover", "before.jsonl", "after.jsonl"), "too few samples"),
-        (10, ("discover", "before.jsonl", "after.jsonl", "--before", "base"), "'base' names no value"),
+        (10, ("discover", "before.jsonl", "after.jsonl", "--before", "base"), "'base' is no side of files"),
         (10, ("discover", "before.jsonl", "after.jsonl", "--given", "data:harm"), "data:harm"),
         (10, ("measure", "data:harm", "before.jsonl", "after.jsonl"), "data:harm"),
     ],
@@ -260,6 +260,30 @@ def test_input_that_turns_out_wrong_after_its_import_leaves_nothing(
     assert said in err
     assert err.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == files
+
+
+def test_values_that_no_two_files_have_are_refused_before_the_import(here: Here, tmp_path: Path) -> None:
+    write_pair(tmp_path)
+    before, after = sorted(path.name for path in tmp_path.iterdir())
+    _, err = here("discover", before, after, "--before", "0", folder=tmp_path, code=USAGE)
+    assert err.startswith("orderparam: error: --before: '0' is no side of files")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_report_printed_again_can_be_quiet(here: Here, finished: Path) -> None:
+    out, err = here("report", "run", "--quiet", folder=finished)
+    assert "What changed from" in out
+    assert err == ""
+
+
+def test_no_stage_is_said_twice_in_one_discovery(here: Here, finished: Path, tmp_path: Path) -> None:
+    for path in finished.glob("*.jsonl"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    names = sorted(path.name for path in tmp_path.iterdir())
+    _, err = here("discover", *reversed(names), "--rounds", "1", folder=tmp_path)
+    stages = [line.split(" (")[0] for line in err.splitlines()]
+    assert stages.count("measuring the answers") == 1
+    assert stages.count("looking for words and phrases") == 1
 
 
 def test_a_run_that_is_in_use_is_left_alone(here: Here, finished: Path) -> None:

@@ -134,7 +134,8 @@ def test_data_scores_are_measured_and_labels_off_the_scale_counted(tmp_path: Pat
     tone = report.parameters[0]
     assert set(tone.before) == {"curt", "warm"}
     assert tone.dissimilarity.low < 0.25 < tone.dissimilarity.high  # type: ignore[operator]
-    assert tone.judged.failed.before + tone.judged.failed.after > 0
+    assert tone.judged.failed.before == tone.judged.failed.after == 0
+    assert tone.judged.rare.before + tone.judged.rare.after > 0
     assert any("on no level" in warning for warning in report.warnings)
 
 

@@ -160,7 +160,7 @@ def test_missing_can_be_a_level() -> None:
     column: list[Label] = [*[1] * 20, *[2] * 20, *[None] * 10]
     scale = learned(column, missing_as_level=True)
     assert names(scale) == ["1", "2", "missing"]
-    assert list(scale.levels_of([1, "2", None, "", 1.5, "x"])) == [0, 1, 2, 2, 0, Outcome.FAILED]
+    assert list(scale.levels_of([1, "2", None, "", 1.5, "x"])) == [0, 1, 2, 2, 0, Outcome.RARE]
     assert names(learned(column)) == ["1", "2"]
     assert list(learned(column).levels_of([None])) == [Outcome.MISSING]
 
@@ -178,7 +178,7 @@ def test_questions_with_two_answers(column: list[Label], no: Label, yes: Label) 
     scale = learned(column * 10)
     assert scale.scale.kind == "yes_no"
     assert names(scale) == ["no", "yes"]
-    assert list(scale.levels_of([no, yes, 0.5, "maybe"])) == [0, 1, Outcome.FAILED, Outcome.FAILED]
+    assert list(scale.levels_of([no, yes, 0.5, "maybe"])) == [0, 1, Outcome.RARE, Outcome.RARE]
 
 
 def test_grades_are_in_order_and_other_words_by_number() -> None:
@@ -212,7 +212,7 @@ def test_a_category_called_other_takes_rare_words_in() -> None:
 def test_rare_labels_that_fill_no_level_are_left_out_and_counted() -> None:
     scale = learned([*["a"] * 30, *["b"] * 30, "c", "c"])
     assert names(scale) == ["a", "b"]
-    assert list(scale.levels_of(["c"])) == [Outcome.FAILED]
+    assert list(scale.levels_of(["c"])) == [Outcome.RARE]
 
 
 ANY_LABEL = st.one_of(

@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.errors import InputError
+from runs.formats.json_text import json_array
 from runs.formats.memory import rows_source
 from runs.formats.record import shown
 from runs.formats.source import open_source
+from runs.storing import ImportOptions
 from tests.runs.made import jsonl, rows, text_file
 from tests.runs.test_formats import FILES, eval_zip, read
 
@@ -283,3 +285,35 @@ def _read_or_refused(path: Path) -> None:
     if found is not None:
         assert len(found.response_N) == len(found.text_N)
         assert "".join(found.response_N).encode() is not None
+
+
+def test_a_comma_after_the_last_element_is_refused_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text('[\n{"prompt": "a", "response": "b"},\n{"prompt": "a", "response": "b"},\n\n]\n')
+    with pytest.raises(InputError, match=r"line 3: a comma after the array's last element; take it away"):
+        list(json_array(path))
+
+
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04" + b"\x07" * 300, b"\xd0\xcf\x11\xe0" + b"\x00" * 300, b"a,b\n1,2\n"]
+)
+def test_what_is_named_as_a_sheet_is_told_how_to_become_rows(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "answers.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"Office document.*save the sheet as CSV"):
+        open_source(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"prompt_field": "prompt", "response_field": "prompt"},
+            "--prompt-field and --response-field are both 'prompt'",
+        ),
+        ({"before_column": "a", "after_column": "a"}, "--before-column and --after-column are both 'a'"),
+    ],
+)
+def test_one_field_named_for_two_things_is_refused(options: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        ImportOptions(**options)  # type: ignore[arg-type]

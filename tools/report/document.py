@@ -146,13 +146,17 @@ class ScaleRecord(Record):
 
 
 class Judged(Record):
-    """Samples that have a level, by side, and why the others have none."""
+    """Samples that have a level, by side, and why the others have none.
+
+    rare: their score, which came with the data, is too rare for a level of its own.
+    """
 
     before: int
     after: int
     refused: BySide = BySide()
     failed: BySide = BySide()
     missing: BySide = BySide()
+    rare: BySide = BySide()
 
 
 class Quotes(Record):

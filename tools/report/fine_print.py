@@ -224,7 +224,12 @@ def _test_value(value: float) -> str:
 def missing_sentence(parameter: Parameter) -> str:
     """Samples without a level by reason and side, or "" if there are none."""
     judged = parameter.judged
-    reasons = [("refused", judged.refused), ("failed", judged.failed), ("missing", judged.missing)]
+    reasons = [
+        ("refused", judged.refused),
+        ("failed", judged.failed),
+        ("missing", judged.missing),
+        ("too rare for one", judged.rare),
+    ]
     told = [
         f"{side.before:,} before and {side.after:,} after {reason}"
         for reason, side in reasons

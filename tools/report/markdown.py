@@ -30,6 +30,7 @@ from tools.report.words import (
     UNKNOWN,
     best_reader_sentence,
     beyond_length_sentence,
+    candidates_words,
     headline,
     interval_words,
     residual_sentence,
@@ -247,7 +248,7 @@ def _candidates(report: Report) -> list[str]:
     ]
     header = ["candidate", "tried on", "share there", "q", *(["calls"] if told else [])]
     header.append("why it is not in the set")
-    return [f"## All {len(rows):,} candidates that were tried", _table(header, rows)]
+    return ["## All candidates", f"{candidates_words(report)}.", _table(header, rows)]
 
 
 def _settings(report: Report) -> list[str]:

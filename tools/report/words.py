@@ -11,6 +11,9 @@ from tools.report.safe_text import one_line
 
 UNKNOWN = "not computed"
 
+LENGTH = "code:words"
+"""The judge of the measure that `beyond_length` is measured beyond."""
+
 _NEAR_ALL = 0.95
 _FEW_LEFT = 15
 _SAME_LEVEL = 0.05  # a smaller move of the mean level is not worth a word
@@ -251,7 +254,7 @@ def estimator_sentence(report: Report) -> str:
 
 def beyond_length_sentence(report: Report) -> str:
     beyond = report.set.beyond_length
-    if beyond is None or not report.parameters:
+    if beyond is None or not report.parameters or all(one.judge == LENGTH for one in report.parameters):
         return ""
     return f"What the set captures beyond the mere length of the answers: {interval_words(beyond)}."
 
@@ -311,8 +314,7 @@ def _first_of(names: list[str]) -> str:
 
 
 def _nothing_chosen(report: Report) -> list[str]:
-    tried = len(report.candidates)
-    tried_words = f"{count(tried, 'candidate')} {'was' if tried == 1 else 'were'} tried"
+    tried_words = candidates_words(report)
     if not_separable(report.total.linear):
         found = f"No change was found with these samples. {tried_words}; none was chosen."
     else:
@@ -320,6 +322,17 @@ def _nothing_chosen(report: Report) -> list[str]:
         found = f"Something changed, but no order parameter was chosen to explain it. {tried_words}. "
         found += f"The total dissimilarity is {total}."
     return [found, smallest_visible_sentence(report)] if report.smallest_visible is not None else [found]
+
+
+def candidates_words(report: Report) -> str:
+    """ "5 candidates were tried", or of how many proposed: the others were screened out, or never judged."""
+    proposed = len(report.candidates)
+    tried = sum(one.split is not None for one in report.candidates)
+    if tried == proposed:
+        return f"{count(tried, 'candidate')} {'was' if tried == 1 else 'were'} tried"
+    which = f"{tried:,} of them" if tried else "none of them"
+    were = "was" if proposed == 1 else "were"
+    return f"{count(proposed, 'candidate')} {were} proposed and {which} tried"
 
 
 def smallest_visible_sentence(report: Report) -> str:

@@ -154,8 +154,23 @@ class TestHeadline:
 
     def test_nothing_found_says_what_could_have_been_seen(self) -> None:
         first, second = words.headline(empty_report())
-        assert first == "No change was found with these samples. 5 candidates were tried; none was chosen."
+        assert first == "No change was found with these samples. 5 candidates were proposed and 4 of them tried; none was chosen."
         assert "smallest dissimilarity that these counts could just have shown is 0.03" in second
+
+    def test_what_was_screened_out_is_not_said_to_have_been_tried(self) -> None:
+        some = empty_report()
+        none = tuple(one.model_copy(update={"split": None}) for one in some.candidates)
+        for candidates, said in (
+            (none, "5 candidates were proposed and none of them tried; none was chosen."),
+            ((some.candidates[0], *none[1:]), "5 candidates were proposed and 1 of them tried; none was chosen."),
+        ):
+            assert said in words.headline(some.model_copy(update={"candidates": candidates}))[0]
+
+    def test_length_alone_is_not_said_to_lie_beyond_length(self) -> None:
+        assert words.beyond_length_sentence(report())
+        length = next(one for one in report().parameters if one.judge == "code:words")
+        chosen = report().set.model_copy(update={"parameters": (length.id,)})
+        assert words.beyond_length_sentence(report(parameters=(length,), set=chosen)) == ""
 
     def test_a_change_without_explanation(self) -> None:
         first, _ = words.headline(empty_report(total=report().total))
