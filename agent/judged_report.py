@@ -107,14 +107,21 @@ def judge_sentences(judgments: Judgments) -> list[str]:
 
 
 def control_sentences(candidates: Sequence[CandidateState]) -> list[str]:
-    """How the traits came out that proposers expected unchanged."""
+    """How the traits came out that proposers expected unchanged, and which rounds had none."""
     said = []
-    for one in candidates:
-        if one["control"] and one["p_value"] is not None:
-            came = "did change" if one["p_value"] <= 0.05 else "did not visibly change"
+    rounds = {one["round"] for one in candidates if is_judged(one)}
+    for current in sorted(rounds - {one["round"] for one in candidates if one["control"]}):
+        said.append(f"what models proposed in round {current} came without a control, a trait expected unchanged")
+    for one in filter(lambda one: one["control"], candidates):
+        p = one["p_value"]
+        if p is None:
+            why = one["dropped"] or "the budget was spent"
+            said.append(f"the control {one['name']!r} was not judged on select: {why}")
+        else:
+            came = "did change" if p <= 0.05 else "did not visibly change"
             said.append(
                 f"the control {one['name']!r}, which its proposer expected unchanged, {came} on select "
-                f"(p = {one['p_value']:.3f})"
+                f"(p = {p:.3f})"
             )
     return said
 

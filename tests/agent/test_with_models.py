@@ -205,6 +205,7 @@ def test_a_model_without_tools_and_structured_output_is_asked_in_one_prompt(tmp_
         report = discover_run(run, settings(server, rounds=1))
     assert names(report)[0] == "program code"
     assert all(not asked.tools for asked in model.asked)
+    assert "what models proposed in round 1 came without a control, a trait expected unchanged" in report.warnings
     ledger = Ledger.open_to_read(run.path / "ledger.sqlite")
     told = [json.loads(request) for request, _ in ledger.requests(report.name, "proposing")]
     assert all(one["tools"] == [] for one in told if one["schema"])

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tools.report.curve import sweep_of
 from tools.report.document import Example, Parameter, Report, Shown
-from tools.report.fine_print import fine_print, judge_words, missing_sentence, parameter_facts
+from tools.report.fine_print import fine_print, judge_words, missing_sentence, parameter_facts, usage_sentence
 from tools.report.numbers import percent
 from tools.report.paper import ALERT, DIM, HEADING, WIDEST, Paper
 from tools.report.safe_text import first_lines, one_line
@@ -203,7 +203,10 @@ class _Page(Paper):
         return [Group(heading, self.text(unexplained_sentence(self.report)), *shown)]
 
     def how_measured(self) -> list[RenderableType]:
-        return [Group(self.heading("How it was measured"), self.bullets(fine_print(self.report)))]
+        sentences = fine_print(self.report)
+        if self.report.usage.calls or self.report.usage.cached:
+            sentences.append(usage_sentence(self.report))
+        return [Group(self.heading("How it was measured"), self.bullets(sentences))]
 
     def warnings(self) -> list[RenderableType]:
         others = [warning for warning in self.report.warnings if warning not in self.report.alerts]
