@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.alerts import few_prompts_warnings
 from agent.comparison import READ, REPORT, SELECT, comparison_of
 from probes.errors import InputError
 from runs.importing import import_sweep
@@ -91,3 +92,8 @@ def test_identical_files_are_an_alert(tmp_path: Path) -> None:
     before, _ = rows_of(same, prompts=10)
     comparison = comparison_of(run_of(tmp_path / "run", (before, before)), None, None)
     assert any("identical" in alert for alert in comparison.alerts)
+
+
+def test_one_prompt_is_said_in_the_singular() -> None:
+    (said,) = few_prompts_warnings(1, "fixed")
+    assert said.startswith("1 prompt: the intervals were not tested")
