@@ -99,7 +99,8 @@ def measured(command: Sequence[str]) -> Measured:
     assert process.stderr is not None
     for line in process.stderr:
         print(f"{time.perf_counter() - start:7.1f} s  {line}", end="", file=sys.stderr)
-        marks.append((line.strip(), time.perf_counter() - start))
+        if not line[0].isspace():  # how far a stage has come is no stage
+            marks.append((line.strip(), time.perf_counter() - start))
     code = process.wait()
     seconds = time.perf_counter() - start
     memory.stop()
