@@ -24,7 +24,7 @@ import transformers
 
 from probes.prompt_sets import prompt_set
 from probes.scale import FloatArray
-from runs.adapters import AdaptedModel, attach
+from runs.adapters import AdaptedModel, alone, attach
 from runs.engines import Drawn, Request
 from runs.engines.transformers_engine import TransformersEngine
 from runs.likelihood import Likelihoods, Response, Way, checked_likelihoods
@@ -231,7 +231,7 @@ def cpu_part(
     """8 prompts x 16 draws x 24 tokens of SmolLM2 at temperature 0.7, in float32; seconds are CPU seconds."""
     torch.set_num_threads(1)
     load = os.getloadavg()[0]
-    checkpoints = attach(load_model(model, device="cpu"), [None])
+    checkpoints = attach(load_model(model, device="cpu"), [{}])
     language_model = checkpoints.language_model
     texts = [prompt.text for prompt in prompt_set("everyday_advice").prompts[:8]]
     prompts = [tuple(language_model.prompt_ids(t, [SYSTEM, {"role": "user", "content": t}])) for t in texts]
@@ -261,7 +261,7 @@ def gpu_part(size: Size = SEVEN_BILLION, device: str = "cuda", repeats: int = 3)
     with tempfile.TemporaryDirectory() as folder:
         late = range(round((1 - size.late) * size.layers), size.layers)
         adapters = [late_adapter(language_model, Path(folder) / str(number), list(late)) for number in (1, 2)]
-        checkpoints = attach(language_model, [None, *adapters])
+        checkpoints = attach(language_model, map(alone, [None, *adapters]))
     if device == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

@@ -57,6 +57,12 @@ def set_or_file(source: str) -> PromptSet:
     return load_prompt_file(source) if is_file else prompt_set(source)
 
 
+def sets_or_files(sources: str) -> list[Prompt]:
+    """The prompts of several, named with commas between them. Raises InputError as `set_or_file`."""
+    names = [name.strip() for name in sources.split(",") if name.strip()]
+    return [prompt for name in names for prompt in set_or_file(name).prompts]
+
+
 def sample(prompts: PromptSet, n: int, seed: int) -> PromptSet:
     """n prompts of a set, in its order; each topic (first tag) has its part of them, as nearly as may be.
 

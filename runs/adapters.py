@@ -1,11 +1,11 @@
-"""LoRA adapters of one base model: checked before they are loaded, attached together, switched in place.
+"""LoRA adapters of one base model: checked before they are loaded, attached together, switched and mixed in place.
 
 An adapter is a PEFT folder: `adapter_config.json` and `adapter_model.safetensors`. Pickled weights are never read.
 """
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 PICKLED_FILE = "adapter_model.bin"
 
+Mix = Mapping[Path, float]
+"""Weight of each adapter (its folder) in what is added to the base; 1 is the adapter as it is."""
+
 _PREFIX = "base_model.model."
 _FACTOR = re.compile(r"(?:\.base_layer)*\.lora_(?:embedding_)?([AB])(?:\.weight)?$")
 _COPY = re.compile(r"\.base_layer\.(?:weight|bias)$")
@@ -40,7 +43,8 @@ _CHANGES_BASE = ("pissa", "olora", "corda", "loftq")
 class Adapter:
     """What the files of an adapter say. base: the model's name in them. modules: names of the base's modules that
     it changes. shapes: input and output size by module, of those that have both factors. copies: names of tensors
-    of the base itself, which PEFT saves beside an adapter of the embeddings and loads over the base's own."""
+    of the base itself, which PEFT saves beside an adapter of the embeddings and loads over the base's own. others:
+    names of tensors that are neither these nor a factor."""
 
     folder: Path
     base: str | None
@@ -48,32 +52,34 @@ class Adapter:
     modules: frozenset[str]
     shapes: dict[str, tuple[int, int]]
     copies: frozenset[str]
+    others: frozenset[str]
 
 
 class AdaptedModel:
-    """A base model with K adapters beside it, of which one at a time is at work.
+    """A base model with adapters beside it, and K mixes of them, of which one at a time is at work.
 
-    first_layer: index of the lowest decoder layer that any adapter changes (0 where one changes what comes before
-    the layers, the number of layers where none changes any): below it all K agree. touches_head: whether an
-    adapter changes the output head.
+    model_K: number of the mix, equal where it is the same. first_layer: index of the lowest decoder layer that any
+    adapter changes (0 where one changes what comes before the layers, the number of layers where none changes
+    any): below it all K agree. touches_head: whether an adapter changes the output head.
     """
 
     def __init__(
         self,
         language_model: LanguageModel,
         peft: "PeftModel | None",
-        names_K: Sequence[str | None],
+        mixes_K: Sequence[Mapping[str, float]],
         first_layer: int,
         touches_head: bool,
     ) -> None:
         self.language_model = language_model
+        self.model_K = [mixes_K.index(mix) for mix in mixes_K]
         self.first_layer = first_layer
         self.touches_head = touches_head
         self._peft = peft
-        self._names_K = names_K
+        self._mixes_K = mixes_K
 
     def __len__(self) -> int:
-        return len(self._names_K)
+        return len(self._mixes_K)
 
     @property
     def device(self) -> "torch.device":
@@ -81,40 +87,68 @@ class AdaptedModel:
 
     @contextmanager
     def use(self, checkpoint: int) -> Iterator[LanguageModel]:
-        """The model with the adapter of that checkpoint, or the base itself, for the length of the block."""
-        name = self._names_K[checkpoint]
+        """The model with the adapters of that checkpoint, or the base itself, for the length of the block."""
+        mix = self._mixes_K[checkpoint]
         if self._peft is None:
             yield self.language_model
-        elif name is None:
+        elif not mix:
             with self._peft.disable_adapter():
                 yield self.language_model
         else:
-            self._peft.set_adapter(name, inference_mode=True)
-            yield self.language_model
+            self._peft.base_model.set_adapter(list(mix), inference_mode=True)
+            with _weighted(self._peft, mix):
+                yield self.language_model
 
 
-def attach(language_model: LanguageModel, folders: Sequence[Path | None]) -> AdaptedModel:
-    """Attaches the adapters [K] to the model, which is changed by it; None is the base itself.
+def alone(folder: Path | None) -> Mix:
+    """The adapter as it is; None is the base itself."""
+    return {} if folder is None else {folder: 1.0}
 
-    Adapters keep float32 beside a model of half precision, else they take the model's precision. Raises
-    InputError, in one line that names the folder: not a LoRA adapter, pickled, damaged, holding NaN, or made for
-    another base.
+
+def attach(language_model: LanguageModel, mixes: Iterable[Mix]) -> AdaptedModel:
+    """Attaches the adapters of K mixes to the model, which is changed by it; an empty one is the base itself.
+
+    What a mix adds to the base is exactly the weighted sum of what its adapters add, whatever their ranks: they
+    work side by side. Adapters keep float32 beside a model of half precision, else they take the model's
+    precision. Raises InputError, in one line that names the folder: not a LoRA adapter, pickled, damaged, holding
+    NaN, made for another base, or not to be weighted.
     """
     model = language_model.model
-    found = [None if folder is None else read_adapter(folder) for folder in folders]
-    adapters = [adapter for adapter in found if adapter is not None]
+    mixes_K = list(mixes)
+    folders = list(dict.fromkeys(folder for mix in mixes_K for folder in mix))
+    adapters = [read_adapter(folder) for folder in folders]
     for adapter in adapters:
         require_fit(adapter, model, language_model.name)
         _require_same_copies(adapter, model)
+        if any(adapter.folder in mix and dict(mix) != alone(adapter.folder) for mix in mixes_K):
+            require_factors(adapter)
     modules = frozenset().union(*(adapter.modules for adapter in adapters))
     first_layer = _first_layer(model, modules)
     touches_head = _touches_head(model, modules)
-    names = [None if adapter is None else f"checkpoint{index}" for index, adapter in enumerate(found)]
+    names = {folder: f"adapter{number}" for number, folder in enumerate(folders)}
     peft: PeftModel | None = None
-    for name, folder in zip(names, folders, strict=True):
-        if name is not None and folder is not None:
-            peft = _loaded(peft, model, name, folder)
-    return AdaptedModel(language_model, peft, names, first_layer, touches_head)
+    for folder, name in names.items():
+        peft = _loaded(peft, model, name, folder)
+    named_K = [{names[folder]: weight for folder, weight in mix.items()} for mix in mixes_K]
+    return AdaptedModel(language_model, peft, named_K, first_layer, touches_head)
+
+
+@contextmanager
+def _weighted(peft: "PeftModel", mix: Mapping[str, float]) -> Iterator[None]:
+    """What each adapter adds times its weight, for the length of the block."""
+    from peft.tuners.lora import LoraLayer
+
+    weights = {name: weight for name, weight in mix.items() if weight != 1}
+    layers = [layer for layer in peft.modules() if isinstance(layer, LoraLayer)] if weights else []
+    for layer in layers:
+        for name, weight in weights.items():
+            layer.set_scale(name, weight)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            for name in weights:
+                layer.set_scale(name, 1.0)
 
 
 # Reading
@@ -140,6 +174,7 @@ def read_adapter(folder: Path) -> Adapter:
         frozenset(_PART.sub("", name.removeprefix(_PREFIX)) for name in shapes),
         _sizes(shapes),
         frozenset(name for name in shapes if _COPY.search(name)),
+        frozenset(name for name in shapes if not _COPY.search(name) and not _FACTOR.search(name)),
     )
 
 
@@ -194,6 +229,16 @@ def require_fit(adapter: Adapter, model: "PreTrainedModel", name: str) -> None:
                 name,
                 f"{shown(module)} maps {size[0]} to {size[1]} there, {inputs} to {outputs} in the adapter",
             )
+
+
+def require_factors(adapter: Adapter) -> None:
+    """Raises InputError where the adapter adds anything else to the base than products of two factors: only these
+    can be scaled and mixed."""
+    if adapter.others:
+        raise InputError(
+            f"{shown(adapter.folder)} cannot be scaled or mixed: besides the factors of LoRA it holds "
+            f"{shown(min(adapter.others))} (a whole module, a bias or a magnitude)"
+        )
 
 
 def _require_same_copies(adapter: Adapter, model: "PreTrainedModel") -> None:

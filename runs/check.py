@@ -20,6 +20,7 @@ from pydantic_core import from_json
 
 from probes.errors import OrderparamError
 from runs.arrays import read_loglik, read_scores
+from runs.controls import checkpoint_folders
 from runs.directory import DISCOVERIES_FOLDER, MEASURES_FOLDER, PARTS_FOLDER, SAMPLES_STAGE, Run
 from runs.files import explained, is_leftover, leftovers, shown
 from runs.lock import Owner, owner
@@ -127,8 +128,9 @@ def _stages(manifest: RunManifest, holder: Owner | None) -> Iterator[Finding]:
     """What a run of a model's checkpoints still lacks."""
     if holder is not None:
         return
-    folders = [folder for folder in manifest.adapters or manifest.models or () if folder is not None]
-    lacking = [f for f in folders if not any(name.startswith(f"{f}/") for name in manifest.files)]
+    lacking = [
+        f for f in checkpoint_folders(manifest) if not any(name.startswith(f"{f}/") for name in manifest.files)
+    ]
     if lacking:
         begun = "the command that began the run goes on"
         yield Finding("unfinished", shown(lacking[0]), f"{len(lacking)} checkpoints are not recorded; {begun}")

@@ -3,15 +3,16 @@
 What needs the words and shapes of the model alone (prompts to token ids and back, end tokens) takes its outline.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from probes.errors import InputError
-from runs.adapters import attach
+from runs.adapters import Mix, alone, attach
 from runs.backend import require_backend
 from runs.columns import require_unchanged
+from runs.controls import checkpoint_folders, setups_of
 from runs.directory import Run
 from runs.files import shown
 from runs.loading import loading, quiet
@@ -26,6 +27,10 @@ class Checkpoints(Protocol):
     @property
     def first_layer(self) -> int:
         """Below this decoder layer all K are the same; 0 where that is unknown."""
+
+    @property
+    def model_K(self) -> Sequence[int]:
+        """Number of the model at each of the K: where it is the same, so is the model."""
 
     def __len__(self) -> int: ...
 
@@ -48,6 +53,10 @@ class WholeModels:
     def first_layer(self) -> int:
         return 0
 
+    @property
+    def model_K(self) -> Sequence[int]:
+        return range(len(self))
+
     def __len__(self) -> int:
         return len(self._specs_K)
 
@@ -67,7 +76,7 @@ def open_checkpoints(run: Run, device: str | None = None) -> Checkpoints:
     specs_K = _model_specs(run)
     if run.manifest.models is not None:
         return WholeModels(specs_K, device)
-    return attach(load_model(specs_K[0], device=device), adapter_folders(run))
+    return attach(load_model(specs_K[0], device=device), _mixes(run))
 
 
 def outline_of(run: Run) -> LanguageModel:
@@ -90,10 +99,26 @@ def outline_of(run: Run) -> LanguageModel:
     return as_language_model(model, tokenizer, spec, folder)
 
 
+def _mixes(run: Run) -> list[Mix]:
+    """The adapters at work at each checkpoint [K], none for the base itself."""
+    return [{run.path / name: w for name, w in setup.adapters.items()} for setup in setups_of(run.manifest)]
+
+
 def adapter_folders(run: Run) -> list[Path | None]:
-    """The adapter's folder of each checkpoint [K], None for the base itself."""
-    adapters = run.manifest.adapters or [None] * len(run.manifest.control.values)
-    return [None if one is None else run.path / one for one in adapters]
+    """The one adapter of each checkpoint [K], None for the base itself.
+
+    Raises InputError where a checkpoint has an adapter scaled, or several mixed.
+    """
+    folders: list[Path | None] = []
+    for mix in _mixes(run):
+        folder = next(iter(mix), None)
+        if mix != alone(folder):
+            raise InputError(
+                f"--engine vllm serves an adapter as it is, neither scaled nor mixed: of the control parameters "
+                f"temperature and prompt; sample {run.manifest.control.name} with --engine transformers"
+            )
+        folders.append(folder)
+    return folders
 
 
 def _model_specs(run: Run) -> list[str]:
@@ -115,11 +140,11 @@ def _model_specs(run: Run) -> list[str]:
 def _require_recorded(run: Run) -> None:
     """Raises InputError unless all checkpoints are there, and no adapter is another one than was recorded."""
     files = run.manifest.files
-    for folder in run.manifest.adapters or run.manifest.models or ():
-        inside = [] if folder is None else [name for name in files if name.startswith(f"{folder}/")]
-        if folder is not None and not inside:
+    for folder in checkpoint_folders(run.manifest):
+        inside = [name for name in files if name.startswith(f"{folder}/")]
+        if not inside:
             raise InputError(
                 f"{shown(run.path)}: its checkpoints are not all there yet; run the command that began it again"
             )
-        for name in inside if run.manifest.adapters else []:  # whole models are too large to be read through again
+        for name in inside if run.manifest.models is None else []:  # whole models are too large to read again
             require_unchanged(run.path / name, files[name])

@@ -1,10 +1,10 @@
 """From hidden states to the log-likelihoods of tokens, without a tensor of tokens x vocabulary.
 
 The head's matrix product and the log-sum-exp go over slices of the vocabulary that fit a cache; only two numbers a
-token are kept between slices.
+token are kept between slices, and one more for each further temperature.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,39 +55,48 @@ def whole_logits(vocabulary: int) -> Head:
 
 
 def token_logliks(
-    head: Head, states_ND: "torch.Tensor", targets_N: "torch.Tensor", temperature: float
+    head: Head, states_ND: "torch.Tensor", targets_N: "torch.Tensor", temperatures: Sequence[float]
 ) -> "torch.Tensor":
-    """log P(target) [N] in nats under the softmax of logits / temperature; float32, float64 for float64 states."""
+    """log P(target) [temperatures, N] in nats under the softmax of logits / temperature, all from the same logits;
+    float32, float64 for float64 states."""
     import torch
 
     pieces = [
-        _logliks(head, states, targets, temperature)
+        _logliks(head, states, targets, temperatures)
         for states, targets in zip(states_ND.split(head.tokens), targets_N.split(head.tokens), strict=True)
     ]
-    return torch.cat(pieces)
+    return torch.cat(pieces, dim=1)
 
 
 def _logliks(
-    head: Head, states_ND: "torch.Tensor", targets_N: "torch.Tensor", temperature: float
+    head: Head, states_ND: "torch.Tensor", targets_N: "torch.Tensor", temperatures: Sequence[float]
 ) -> "torch.Tensor":
-    """Running maximum m and sum s of exp(logit - m) over slices: log-sum-exp is m + log s."""
+    """Running maximum m and, for each temperature T, sum s of exp((logit - m) / T) over slices: log-sum-exp of
+    logit / T is m / T + log s."""
     import torch
 
     dtype = torch.float64 if states_ND.dtype == torch.float64 else torch.float32
-    chosen_N = sum_N = states_ND.new_zeros(len(states_ND), dtype=dtype)
-    maximum_N = torch.full_like(sum_N, -torch.inf)
+    temperature_T1 = torch.tensor(temperatures, dtype=dtype, device=states_ND.device)[:, None]
+    sum_TN = states_ND.new_zeros((len(temperatures), len(states_ND)), dtype=dtype)
+    chosen_N = sum_TN.new_zeros(len(states_ND))
+    maximum_N = torch.full_like(chosen_N, -torch.inf)
     for start in range(0, head.vocabulary, head.slice):
         stop = min(start + head.slice, head.vocabulary)
         logits_NV = head.logits(states_ND, start, stop)
-        if temperature != 1:
-            logits_NV /= temperature
         within_N = (targets_N - start).clamp(0, stop - start - 1)
         found_N = logits_NV.gather(1, within_N[:, None])[:, 0]
         chosen_N = torch.where(targets_N >= start, found_N, chosen_N)  # the last slice that begins below it counts
         new_N = torch.maximum(maximum_N, logits_NV.amax(dim=1))
-        sum_N = sum_N * (maximum_N - new_N).exp() + logits_NV.sub_(new_N[:, None]).exp_().sum(dim=1)
+        sum_TN *= ((maximum_N - new_N) / temperature_T1).exp_()
+        logits_NV.sub_(new_N[:, None])
+        for number, temperature in enumerate(temperatures):
+            last = number == len(temperatures) - 1  # nobody needs the logits after it
+            scaled_NV = logits_NV if last else logits_NV.clone()
+            if temperature != 1:
+                scaled_NV /= temperature
+            sum_TN[number] += scaled_NV.exp_().sum(dim=1)
         maximum_N = new_N
-    return chosen_N - maximum_N - sum_N.log()
+    return (chosen_N - maximum_N) / temperature_T1 - sum_TN.log()
 
 
 def wide(tensor: "torch.Tensor") -> "torch.Tensor":

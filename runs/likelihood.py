@@ -1,8 +1,9 @@
 """Log-likelihoods of sampled tokens under many checkpoints of one model.
 
-What is shared is computed once: a prompt's keys and values for all its responses (per checkpoint), the layers
-below the first one that any adapter touches (for all checkpoints), and a response that was drawn twice. A way of
-sharing is held against plain passes of single sequences before it is relied on.
+What is shared is computed once: a prompt's keys and values for all its responses (per model), the layers below the
+first one that any adapter touches (for all models), one pass for all checkpoints that differ in temperature alone,
+and a response that was drawn twice. A way of sharing is held against plain passes of single sequences before it is
+relied on.
 
 Source: Method, section 1 (cross log-likelihoods). The temperature divides the logits, as it did in sampling.
 """
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import torch
 
 TokenArray = NDArray[np.float64]
+Temperature = float | Sequence[float]
+"""What divides the logits: one number for all checkpoints, or one for each."""
 _Result = TypeVar("_Result")
 
 BATCH_TOKENS = {"cpu": 512, "cuda": 4096}
@@ -66,11 +69,11 @@ PLAIN = Way(trunk=0, prompts=False, head=False)
 class Likelihoods:
     """Scores responses under checkpoints of one model, in the way that `checked_likelihoods` chooses."""
 
-    def __init__(self, checkpoints: Checkpoints, temperature: float, way: Way, batch_tokens: int) -> None:
+    def __init__(self, checkpoints: Checkpoints, temperature: Temperature, way: Way, batch_tokens: int) -> None:
         self.way = way
         self.batch_tokens = batch_tokens
         self._checkpoints = checkpoints
-        self._temperature = temperature
+        self._temperature_K = temperature_each(temperature, len(checkpoints))
         self._most_tokens = batch_tokens if way.head else max(1, batch_tokens // _LOGITS_SHARE)
 
     def score(
@@ -100,24 +103,34 @@ class Likelihoods:
                 yield from ((response, checkpoint, np.zeros(0)) for checkpoint in response.checkpoints)
         batches = self._batches(prompts, [response for response in responses if response.ids])
         known = _Known()
-        for checkpoint in sorted({k for batch in batches for k in batch[0].checkpoints}):
-            mine = {number: batch for number, batch in enumerate(batches) if checkpoint in batch[0].checkpoints}
-            logliks = self._score_under(checkpoint, prompts, mine, known)
-            for batch, loglik_N in zip(mine.values(), logliks, strict=True):
+        model_K = self._checkpoints.model_K
+        for model in sorted({model_K[k] for batch in batches for k in batch[0].checkpoints}):
+            under = {
+                number: tuple(k for k in batch[0].checkpoints if model_K[k] == model)
+                for number, batch in enumerate(batches)
+            }
+            mine = {number: batches[number] for number, ks in under.items() if ks}
+            logliks = self._score_under(prompts, mine, under, known)
+            for (number, batch), loglik_KN in zip(mine.items(), logliks, strict=True):
                 ends = np.cumsum([len(response.ids) for response in batch])
-                pieces = np.split(loglik_N.double().cpu().numpy(), ends[:-1])
-                yield from ((one, checkpoint, loglik_T) for one, loglik_T in zip(batch, pieces, strict=True))
+                for checkpoint, loglik_N in zip(under[number], loglik_KN.double().cpu().numpy(), strict=True):
+                    pieces = np.split(loglik_N, ends[:-1])
+                    yield from ((one, checkpoint, loglik_T) for one, loglik_T in zip(batch, pieces, strict=True))
 
     def _score_under(
         self,
-        checkpoint: int,
         prompts: Sequence[Sequence[int]],
         batches: dict[int, list[Response]],
+        under: dict[int, tuple[int, ...]],
         known: "_Known",
     ) -> "list[torch.Tensor]":
-        """Nothing here outlives the call that would keep a whole model in memory while the next one is loaded."""
-        with self._checkpoints.use(checkpoint) as language_model:
-            return _Passes(language_model, self.way, self._temperature, known).score(prompts, batches)
+        """Each batch under those checkpoints [K, N], which share a model.
+
+        Nothing here outlives the call that would keep a whole model in memory while the next one is loaded.
+        """
+        temperatures = {number: [self._temperature_K[k] for k in under[number]] for number in batches}
+        with self._checkpoints.use(under[next(iter(batches))][0]) as language_model:
+            return _Passes(language_model, self.way, known).score(prompts, batches, temperatures)
 
     def _batches(self, prompts: Sequence[Sequence[int]], responses: Sequence[Response]) -> list[list[Response]]:
         """Responses that are scored together: under the same checkpoints, of about one length."""
@@ -138,33 +151,40 @@ class Likelihoods:
 
 @dataclass(eq=False)
 class _Known:
-    """What the first checkpoint of a call has computed for the others. states: of the trunk's end, by batch."""
+    """What the first model of a call has computed for the others. states: of the trunk's end, by batch."""
 
     states: "dict[int, torch.Tensor]" = field(default_factory=dict)
     prompts: PromptCache | None = None
 
 
 class _Passes:
-    """Forward passes of one checkpoint."""
+    """Forward passes of one model."""
 
-    def __init__(self, language_model: LanguageModel, way: Way, temperature: float, known: _Known) -> None:
+    def __init__(self, language_model: LanguageModel, way: Way, known: _Known) -> None:
         model = language_model.model
         self._device = language_model.device
         self._pad_id = language_model.pad_id
         self._way = way
-        self._temperature = temperature
         self._known = known
         self._decoder = Decoder(model, logits=not way.head)
         self._head = head_of(model) if way.head else whole_logits(language_model.vocabulary_size)
         self._trunk = self._decoder.layers[: way.trunk]
 
-    def score(self, prompts: Sequence[Sequence[int]], batches: dict[int, list[Response]]) -> "list[torch.Tensor]":
-        """Log-likelihoods of the tokens of each batch, response after response."""
+    def score(
+        self,
+        prompts: Sequence[Sequence[int]],
+        batches: dict[int, list[Response]],
+        temperatures: dict[int, list[float]],
+    ) -> "list[torch.Tensor]":
+        """Log-likelihoods of the tokens of each batch, response after response, at its temperatures [K, N]."""
         import torch
 
         with torch.inference_mode():
             cached = self._prefill(prompts) if self._way.prompts else None
-            return [self._score_batch(prompts, batch, cached, number) for number, batch in batches.items()]
+            return [
+                self._score_batch(prompts, batch, cached, number, temperatures[number])
+                for number, batch in batches.items()
+            ]
 
     def _prefill(self, prompts: Sequence[Sequence[int]]) -> PromptCache:
         made = self._through_trunk(_PROMPTS, lambda: self._decoder.prefill(prompts, self._pad_id))
@@ -179,6 +199,7 @@ class _Passes:
         batch: Sequence[Response],
         cached: PromptCache | None,
         number: int,
+        temperatures: list[float],
     ) -> "torch.Tensor":
         import torch
 
@@ -200,7 +221,7 @@ class _Passes:
             return self._decoder.after(cached.rows(self._tensor([one.prompt for one in batch]), unused), ids_RT)
 
         states_ND = self._through_trunk(number, states).flatten(0, 1)[self._tensor(predicting)]
-        return token_logliks(self._head, states_ND, targets_N, self._temperature)
+        return token_logliks(self._head, states_ND, targets_N, temperatures)
 
     def _through_trunk(self, key: int, call: Callable[[], _Result]) -> _Result:
         """The call, with the trunk replayed where this batch went through it before, else recorded."""
@@ -225,7 +246,7 @@ class _Passes:
 
 def checked_likelihoods(
     checkpoints: Checkpoints,
-    temperature: float,
+    temperature: Temperature,
     prompts: Sequence[Sequence[int]],
     responses: Sequence[Sequence[int]],
     *,
@@ -237,7 +258,8 @@ def checked_likelihoods(
     responses: one a prompt. Checked under the first and the last checkpoint. Raises InputError where not even
     batches without any sharing agree.
     """
-    trunk = checkpoints.first_layer if share_trunk and len(checkpoints) > 1 else 0
+    trunk = checkpoints.first_layer if share_trunk and len(set(checkpoints.model_K)) > 1 else 0
+    temperature_K = temperature_each(temperature, len(checkpoints))
     ways = [
         *([Way(trunk, prompts=True, head=True)] if trunk else []),
         Way(0, prompts=True, head=True),
@@ -249,25 +271,31 @@ def checked_likelihoods(
     tried = [Response(index, tuple(ids[:_PROBE_RESPONSE]), under) for index, ids in enumerate(responses)]
     truth: dict[tuple[int, int], TokenArray] = {}
     for k in under:
-        name, device, dtype, logliks = _tried_plainly(checkpoints, k, cut, tried, temperature)
+        name, device, dtype, logliks = _tried_plainly(checkpoints, k, cut, tried, temperature_K[k])
         truth.update(((index, k), loglik_T) for index, loglik_T in enumerate(logliks))
     most_tokens = batch_tokens or BATCH_TOKENS[device]
     tolerance = _TOLERANCE.get(dtype, _TOLERANCE_HALF)
     notes: list[str] = []
     for way in ways:
-        likelihoods = Likelihoods(checkpoints, temperature, way, most_tokens)
+        likelihoods = Likelihoods(checkpoints, temperature_K, way, most_tokens)
         try:
             found = {(index, k): loglik_T for index, k, loglik_T in likelihoods.score(cut, tried)}
         except (AttributeError, TypeError, ValueError, RuntimeError, NotImplementedError) as error:
             notes.append(f"{name}: {_sharing(way)} does not work ({shown(repr(error))})")
             continue
-        worst = max(float(np.abs(found[key] - truth[key]).max(initial=0)) for key in truth)
-        if worst <= tolerance:
+        off = {key: float(np.abs(found[key] - truth[key]).max(initial=0)) for key in truth}
+        worst = max(off.values())
+        if all(off[key] <= tolerance / min(1, temperature_K[key[1]]) for key in off):  # what divides logits, too
             return likelihoods, notes
         notes.append(f"{name}: {_sharing(way)} is off by {worst:.2g} nats a token")
     raise InputError(
         f"the likelihoods of {name} depend on what else is in a batch, so that none can be trusted ({notes[-1]})"
     )
+
+
+def temperature_each(temperature: Temperature, checkpoints: int) -> list[float]:
+    """The temperature at each checkpoint. Raises ValueError where there are neither one nor as many."""
+    return [float(one) for one in np.broadcast_to(temperature, (checkpoints,))]
 
 
 def _tried_plainly(

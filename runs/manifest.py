@@ -76,8 +76,17 @@ class Control(_Record):
     values: Annotated[list[ControlValue], Field(min_length=1), AfterValidator(_distinct)]
 
 
+class SweepRecord(_Record):
+    """How a run that `sweep` made comes to a value of its control parameter. kind: which control parameter it is,
+    as `sweep` knows it. adapters: the folders of the adapters it works with, inside the run."""
+
+    kind: Annotated[str, Field(min_length=1)]
+    adapters: list[RelativePath] = []
+
+
 class Sampling(_Record):
-    """How the samples were drawn; None where the run does not know."""
+    """How the samples were drawn; None where the run does not know. temperature: None also where it is the control
+    parameter."""
 
     temperature: FiniteFloat | None = None
     max_new_tokens: int | None = None
@@ -89,13 +98,14 @@ class Scoring(_Record):
     """How the likelihoods came to be.
 
     precision: of the layers, as torch names it; logits and their log-sum-exp are float32 at least. band: farthest
-    checkpoint, counted from a sample's own, that it was scored under; None: all.
+    checkpoint, counted from a sample's own, that it was scored under; None: all. temperature: None where it is the
+    control parameter.
     """
 
     engine: str
     precision: str
     device: str
-    temperature: FiniteFloat
+    temperature: FiniteFloat | None
     band: Annotated[int, Field(ge=0)] | None = None
 
 
@@ -148,6 +158,7 @@ class RunManifest(_Record):
 
     model: the base, as transformers loads it or `smollm2`. adapters: the folder of each checkpoint's PEFT adapter
     inside the run, null where it is the base itself. models: the same for checkpoints that are whole models.
+    sweep: how one model comes to each value, in runs that `sweep` made.
     """
 
     format: int = FORMAT
@@ -158,6 +169,7 @@ class RunManifest(_Record):
     model: str | None = None
     adapters: list[RelativePath | None] | None = None
     models: list[RelativePath | None] | None = None
+    sweep: SweepRecord | None = None
     tokenizer: str | None = None
     sampling: Sampling = Sampling()
     scoring: Scoring | None = None

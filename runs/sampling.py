@@ -16,6 +16,7 @@ from probes.progress import Progress
 from probes.prompt import Prompt
 from runs.checkpoints import adapter_folders, open_checkpoints, outline_of
 from runs.columns import WITHOUT_SPLIT
+from runs.controls import PLACEHOLDER, Setup, setups_of
 from runs.directory import SAMPLES_STAGE, Run
 from runs.engines import Drawn, Engine, Request
 from runs.files import shown, write_table_whole
@@ -36,8 +37,11 @@ def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progre
     other samples; whatever the engine raises; InputError and OutsideError as `files`.
     """
     table = prompts_table(prompts, settings.system)
+    setups = setups_of(run.manifest)
+    require_fit(setups, table, settings)
+    swept = any(setup.temperature is not None for setup in setups)
     sampling = Sampling(
-        temperature=settings.temperature,
+        temperature=None if swept else settings.temperature,
         max_new_tokens=settings.max_new_tokens,
         seed=settings.seed,
         engine=settings.engine,
@@ -49,8 +53,9 @@ def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progre
             progress.note("the samples are there already")
             return
         outline = outline_of(run)
-        prompt_ids = _token_ids(table, outline, settings.max_new_tokens)
-        sampler = _Sampler(run, table, prompt_ids, outline, settings)
+        ids_KP = prompt_ids_each(table, outline, setups)
+        _require_room(table, ids_KP, outline, settings.max_new_tokens)
+        sampler = _Sampler(run, table, ids_KP, outline, settings)
         sampler.sample(progress)
         run.add_samples(table, sampler.tables(), sampling)
         sampler.remove_parts()
@@ -85,11 +90,11 @@ class _Sampler:
         self,
         run: Run,
         prompts: pa.Table,
-        ids_P: Sequence[tuple[int, ...]],
+        ids_KP: Sequence[Sequence[tuple[int, ...]]],
         outline: LanguageModel,
         settings: SampleSettings,
     ) -> None:
-        self._run, self._prompts, self._ids_P = run, prompts, ids_P
+        self._run, self._prompts, self._ids_KP = run, prompts, ids_KP
         self._outline, self._settings = outline, settings
         self._prompt_ids: list[str] = prompts["prompt_id"].to_pylist()
         fewest, most = _PART_REQUESTS
@@ -105,7 +110,7 @@ class _Sampler:
             **self._settings.model_dump(),
             "prompts": prompts_hash(self._prompts),
             "model": manifest.model,
-            "checkpoints": [manifest.adapters, manifest.models, manifest.control.values],
+            "checkpoints": [manifest.adapters, manifest.models, manifest.sweep, manifest.control.values],
             "files": {name: record.sha256 for name, record in manifest.files.items()},
             "part": self._part_size,
         }
@@ -119,7 +124,7 @@ class _Sampler:
             return
         progress.stage("load the model")
         engine = _engine(self._run, self._outline, self._settings)
-        warnings = engine.start(self._ids_P)
+        warnings = engine.start(list(dict.fromkeys(ids for ids_P in self._ids_KP for ids in ids_P)))
         for line in warnings:
             progress.note(line)
         if warnings:
@@ -152,7 +157,7 @@ class _Sampler:
         prompt, draw = divmod(row, self._settings.draws)
         key = json.dumps([self._settings.seed, checkpoint, self._prompt_ids[prompt], draw])
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
-        return Request(self._ids_P[prompt], seed)
+        return Request(self._ids_KP[checkpoint][prompt], seed)
 
     def _table(self, checkpoint: int, rows: Sequence[int], drawn: Sequence[Drawn]) -> pa.Table:
         records = []
@@ -174,6 +179,10 @@ class _Sampler:
 
 
 def _engine(run: Run, outline: LanguageModel, settings: SampleSettings) -> Engine:
+    temperature_K = [
+        settings.temperature if setup.temperature is None else setup.temperature
+        for setup in setups_of(run.manifest)
+    ]
     if settings.engine == "vllm":
         from runs.engines.vllm_engine import VllmEngine
 
@@ -181,13 +190,10 @@ def _engine(run: Run, outline: LanguageModel, settings: SampleSettings) -> Engin
             raise InputError(
                 "--engine vllm serves adapters of one model; this run has whole models: use transformers"
             )
-        folders = adapter_folders(run)
-        return VllmEngine(outline, folders, settings.temperature, settings.max_new_tokens)
+        return VllmEngine(outline, adapter_folders(run), temperature_K, settings.max_new_tokens)
     from runs.engines.transformers_engine import TransformersEngine
 
-    return TransformersEngine(
-        open_checkpoints(run, settings.device), settings.temperature, settings.max_new_tokens
-    )
+    return TransformersEngine(open_checkpoints(run, settings.device), temperature_K, settings.max_new_tokens)
 
 
 # Prompts
@@ -215,28 +221,63 @@ def prompts_table(prompts: Sequence[Prompt], system: str | None) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PROMPTS_SCHEMA)
 
 
-def prompt_token_ids(prompts: pa.Table, outline: LanguageModel) -> list[tuple[int, ...]]:
-    """Token ids of each prompt of a run [P], up to where the response begins."""
+def prompt_ids_each(
+    prompts: pa.Table, outline: LanguageModel, setups: Sequence[Setup]
+) -> list[list[tuple[int, ...]]]:
+    """Token ids of each prompt of a run at each checkpoint [K][P], up to where the response begins."""
+    ids_P = {filled: prompt_token_ids(prompts, outline, filled) for filled in {one.filled for one in setups}}
+    return [ids_P[setup.filled] for setup in setups]
+
+
+def prompt_token_ids(
+    prompts: pa.Table, outline: LanguageModel, filled: str | None = None
+) -> list[tuple[int, ...]]:
+    """Token ids of each prompt [P]. filled: stands in the place of PLACEHOLDER."""
     ids = []
     for row in prompts.to_pylist():
-        messages = None if row["messages"] is None else json.loads(row["messages"])
-        ids.append(tuple(outline.prompt_ids(row["prompt"], messages)))
+        text, messages = row["prompt"], None if row["messages"] is None else json.loads(row["messages"])
+        if filled is not None:
+            text = text.replace(PLACEHOLDER, filled)
+            messages = messages and [
+                {**turn, "content": turn["content"].replace(PLACEHOLDER, filled)} for turn in messages
+            ]
+        ids.append(tuple(outline.prompt_ids(text, messages)))
     return ids
 
 
-def _token_ids(prompts: pa.Table, outline: LanguageModel, max_new_tokens: int) -> list[tuple[int, ...]]:
-    ids_P = prompt_token_ids(prompts, outline)
-    longest = max(range(len(ids_P)), key=lambda prompt: len(ids_P[prompt]))
-    length, room = len(ids_P[longest]), outline.context_length
-    if room is not None and length + max_new_tokens > room:
+# Refusals
+
+
+def require_fit(setups: Sequence[Setup], prompts: pa.Table, settings: SampleSettings) -> None:
+    """Raises InputError where the sampling is told a temperature that the control parameter is to decide, or a
+    prompt has no place for the value that the control parameter fills in."""
+    if settings.temperature != 1 and any(setup.temperature is not None for setup in setups):
         raise InputError(
-            f"the prompt {shown(repr(prompts['prompt_id'][longest].as_py()), 60)} has {length} tokens; with "
+            f"--temperature {settings.temperature:g}: in this run the temperature is the control parameter"
+        )
+    if all(setup.filled is None for setup in setups):
+        return
+    for row in prompts.to_pylist():
+        turns = [row["prompt"]] if row["messages"] is None else [t["content"] for t in json.loads(row["messages"])]
+        if not any(PLACEHOLDER in text for text in turns):
+            raise InputError(
+                f"the prompt {shown(repr(row['prompt_id']), 60)} has no {PLACEHOLDER} to be filled in; write it "
+                "into each prompt (--prompts FILE), or into the system prompt of all (--system)"
+            )
+
+
+def _require_room(
+    prompts: pa.Table, ids_KP: Sequence[Sequence[tuple[int, ...]]], outline: LanguageModel, max_new_tokens: int
+) -> None:
+    length_P = [max(map(len, ids_K)) for ids_K in zip(*ids_KP, strict=True)]
+    longest = max(range(len(length_P)), key=length_P.__getitem__)
+    room = outline.context_length
+    if room is not None and length_P[longest] + max_new_tokens > room:
+        prompt_id = prompts["prompt_id"][longest].as_py()
+        raise InputError(
+            f"the prompt {shown(repr(prompt_id), 60)} has {length_P[longest]} tokens; with "
             f"{max_new_tokens} of the response (--max-new-tokens) that is more than the {room} the model can hold"
         )
-    return ids_P
-
-
-# Refusals
 
 
 def _require_same(run: Run, sampling: Sampling, prompts: pa.Table, draws: int) -> None:

@@ -18,12 +18,13 @@ from probes.progress import Progress
 from probes.scale import IntArray
 from runs.backend import default_device, default_dtype, require_backend
 from runs.checkpoints import open_checkpoints, outline_of
+from runs.controls import setups_of
 from runs.directory import SAMPLES_STAGE, Run
 from runs.files import explained, shown, table_writer, whole_file, write_array_whole, write_table_whole
 from runs.likelihood import BATCH_TOKENS, Likelihoods, Response, TokenArray, checked_likelihoods
 from runs.manifest import Scoring
 from runs.parts import Parts, read_part
-from runs.sampling import prompt_token_ids
+from runs.sampling import prompt_ids_each
 from runs.sampling_settings import ScoreSettings
 from runs.schema import LOGLIK_FILE, SAMPLES_FILE, TOKEN_LOGLIK_FILE
 
@@ -114,7 +115,7 @@ def _scoring(run: Run, device: str | None, band: int | None) -> Scoring:
     if not run.manifest.has_done(SAMPLES_STAGE):
         raise InputError(f"{shown(run.path)} holds no samples yet; `orderparam sample` draws them")
     temperature = run.manifest.sampling.temperature
-    if temperature is None:
+    if temperature is None and any(setup.temperature is None for setup in setups_of(run.manifest)):
         raise InputError(
             f"{shown(run.path)} does not say at what temperature its samples were drawn, which is part of their "
             "likelihoods; score a run whose samples `orderparam sample` drew"
@@ -159,7 +160,8 @@ class _Scorer:
             )
         self._run, self._samples, self._wanted_KK, self._how, self._what = run, samples, wanted_KK, how, what
         prompts = run.prompts()
-        self._ids_P = prompt_token_ids(prompts, outline_of(run))
+        self._setups = setups_of(run.manifest)
+        self._ids_KP = prompt_ids_each(prompts, outline_of(run), self._setups)
         index = pc.index_in(samples["prompt_id"], value_set=prompts["prompt_id"].combine_chunks())
         self._prompt_S = np.asarray(index.to_numpy(), dtype=np.int64)
         self._checkpoint_S = np.asarray(samples["checkpoint"].to_numpy(), dtype=np.int64)
@@ -171,15 +173,17 @@ class _Scorer:
             "wanted": wanted_KK.tolist(),
             "samples": manifest.files[SAMPLES_FILE].sha256,
             "model": manifest.model,
-            "checkpoints": [manifest.adapters, manifest.models],
+            "checkpoints": [manifest.adapters, manifest.models, manifest.sweep],
             "parts": len(self._plan),
         }
         self._parts = Parts(run, what, asked, suffix)
 
     def _planned(self) -> Iterator[_Part]:
-        """All parts of one whole model come together, so that it is loaded once; adapters share their parts."""
+        """All parts of one whole model come together, so that it is loaded once; so do those of one filling of the
+        prompts. Checkpoints of one model and one filling share their parts."""
         used = np.flatnonzero(self._wanted_KK[np.unique(self._checkpoint_S)].any(axis=0)).tolist()
-        together = [(k,) for k in used] if self._run.manifest.models is not None else [tuple(used)]
+        apart = self._run.manifest.models is not None or any(setup.filled is not None for setup in self._setups)
+        together = [(k,) for k in used] if apart else [tuple(used)]
         groups = self._groups()
         for checkpoints in together:
             for rows in groups:
@@ -190,7 +194,7 @@ class _Scorer:
     def _groups(self) -> list[IntArray]:
         """Rows that are scored in one call: prompts of about one length, a few batches of tokens."""
         most = _GROUP_BATCHES * BATCH_TOKENS.get(self._how.device, BATCH_TOKENS["cuda"])
-        length_P = np.array([len(ids) for ids in self._ids_P])
+        length_P = np.array([[len(ids) for ids in ids_P] for ids_P in self._ids_KP]).max(axis=0)
         order = np.lexsort((np.arange(len(self._prompt_S)), self._prompt_S, length_P[self._prompt_S]))
         groups: list[list[int]] = []
         responses = prompts = 0
@@ -221,8 +225,11 @@ class _Scorer:
         tried = self._tried()
         likelihoods, notes = checked_likelihoods(
             checkpoints,
-            self._how.temperature,
-            [self._ids_P[self._prompt_S[row]] for row in tried],
+            [
+                float(self._how.temperature or 1) if setup.temperature is None else setup.temperature
+                for setup in self._setups
+            ],
+            [self._ids_KP[self._checkpoint_S[row]][self._prompt_S[row]] for row in tried],
             [self._ids(row) for row in tried],
         )
         for line in notes:
@@ -242,7 +249,7 @@ class _Scorer:
         """Rows of a few prompts, from the shortest to the longest, with a response each."""
         filled = np.flatnonzero(self._length_S)
         prompts, first = np.unique(self._prompt_S[filled], return_index=True)
-        order = sorted(range(len(prompts)), key=lambda index: len(self._ids_P[prompts[index]]))
+        order = sorted(range(len(prompts)), key=lambda index: len(self._ids_KP[0][prompts[index]]))
         chosen = order[:: max(1, len(order) // _TRIED_PROMPTS)]
         return [int(filled[first[index]]) for index in chosen]
 
@@ -267,7 +274,8 @@ class _Scorer:
             )
             for row, wanted in zip(part.rows, self._wanted(part), strict=True)
         ]
-        for index, checkpoint, loglik_T in likelihoods.score([self._ids_P[p] for p in prompts], responses):
+        ids_P = self._ids_KP[part.checkpoints[0]]
+        for index, checkpoint, loglik_T in likelihoods.score([ids_P[p] for p in prompts], responses):
             yield index, part.checkpoints.index(checkpoint), loglik_T
             progress.advance(1)
 

@@ -32,7 +32,7 @@ def test_the_cpu_part_runs_through_with_a_tiny_model(tmp_path: Path) -> None:
 
 
 def test_ways_that_differ_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = attach(backend.random_model(backend.TINY, "cpu"), [None])
+    checkpoints = attach(backend.random_model(backend.TINY, "cpu"), [{}])
     plain = backend.plain_scoring
     monkeypatch.setattr(backend, "plain_scoring", lambda *arguments: plain(*arguments) - 0.1)
     with pytest.raises(SystemExit, match="differ by"):
@@ -40,7 +40,7 @@ def test_ways_that_differ_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_many_small_calls_give_what_one_call_gives() -> None:
-    checkpoints = attach(backend.random_model(backend.TINY, "cpu"), [None])
+    checkpoints = attach(backend.random_model(backend.TINY, "cpu"), [{}])
     rng = np.random.default_rng(0)
     prompts = [tuple(rng.integers(500, size=5).tolist()) for _ in range(6)]
     responses = [Response(prompt, tuple(rng.integers(500, size=7).tolist()), (0,)) for prompt in range(6)]

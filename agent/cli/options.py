@@ -139,6 +139,45 @@ JudgeTemplate = Annotated[
     typer.Option("--judge-template", metavar="FILE", help="A judge prompt of your own (Jinja)."),
 ]
 
+# How models answer and are scored
+
+Prompts = Annotated[
+    str,
+    typer.Option(
+        "--prompts",
+        metavar="SET|FILE[,...]",
+        help="Prompt sets (see `orderparam probes`) or files of prompts.",
+    ),
+]
+Draws = Annotated[
+    str | None,
+    typer.Option("--draws", metavar="N", help="Responses a prompt and checkpoint.  [default: 16]"),
+]
+Temperature = Annotated[
+    str | None, typer.Option("--temperature", metavar="X", help="Divides the logits.  [default: 1]")
+]
+MaxNewTokens = Annotated[
+    str | None, typer.Option("--max-new-tokens", metavar="N", help="A response is cut there.  [default: 256]")
+]
+System = Annotated[
+    str | None,
+    typer.Option("--system", metavar="TEXT", help="System prompt for the prompts that bring none."),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="transformers|vllm", help="What samples.  [default: transformers]"),
+]
+SamplesSeed = Annotated[str | None, typer.Option("--seed", metavar="N", help="Seed of the samples.  [default: 0]")]
+Band = Annotated[
+    str | None,
+    typer.Option(
+        "--band",
+        metavar="N",
+        help="Score a sample under so many checkpoints on either side of its own.  "
+        "[default: all, 8 where there are more than 32]",
+    ),
+]
+
 # Where models run
 
 Device = Annotated[

@@ -20,36 +20,14 @@ HELP_END = examples(
 def sample(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(metavar="RUN", hidden=True)],
-    prompts: Annotated[
-        str,
-        typer.Option(
-            "--prompts",
-            metavar="SET|FILE[,...]",
-            help="Prompt sets (see `orderparam probes`) or files of prompts.",
-        ),
-    ] = "everyday_advice",
-    draws: Annotated[
-        str | None,
-        typer.Option("--draws", metavar="N", help="Responses a prompt and checkpoint.  [default: 16]"),
-    ] = None,
-    temperature: Annotated[
-        str | None, typer.Option("--temperature", metavar="X", help="Divides the logits.  [default: 1]")
-    ] = None,
-    max_new_tokens: Annotated[
-        str | None, typer.Option("--max-new-tokens", metavar="N", help="A response is cut there.  [default: 256]")
-    ] = None,
-    system: Annotated[
-        str | None,
-        typer.Option("--system", metavar="TEXT", help="System prompt for the prompts that bring none."),
-    ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option("--engine", metavar="transformers|vllm", help="What samples.  [default: transformers]"),
-    ] = None,
+    prompts: options.Prompts = "everyday_advice",
+    draws: options.Draws = None,
+    temperature: options.Temperature = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    system: options.System = None,
+    engine: options.Engine = None,
     device: options.Device = None,
-    seed: Annotated[
-        str | None, typer.Option("--seed", metavar="N", help="Seed of the samples.  [default: 0]")
-    ] = None,
+    seed: options.SamplesSeed = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
@@ -63,14 +41,13 @@ def sample(
     from agent.cli.ending import to_stdout
     from agent.progress import shown_on_stderr, visible
     from agent.settings import OutputSettings, load
-    from probes.prompt_sets import set_or_file
+    from probes.prompt_sets import sets_or_files
     from runs import sampling
     from runs.directory import Run
     from runs.sampling_settings import SampleSettings
 
     settings = load(SampleSettings, context.params)
-    named = [name.strip() for name in prompts.split(",") if name.strip()]
-    chosen = [prompt for name in named for prompt in set_or_file(name).prompts]
+    chosen = sets_or_files(prompts)
     opened = Run.open(run)
     with shown_on_stderr(load(OutputSettings, context.params).quiet) as progress:
         sampling.sample(opened, chosen, settings, progress)

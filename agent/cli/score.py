@@ -23,15 +23,7 @@ HELP_END = examples(
 def score(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(metavar="RUN", hidden=True)],
-    band: Annotated[
-        str | None,
-        typer.Option(
-            "--band",
-            metavar="N",
-            help="Score a sample under so many checkpoints on either side of its own.  "
-            "[default: all, 8 where there are more than 32]",
-        ),
-    ] = None,
+    band: options.Band = None,
     tokens: Annotated[
         bool,
         typer.Option(
@@ -81,7 +73,8 @@ def score(
             return
         reach = "every checkpoint" if how.band is None else f"the checkpoints up to {how.band} from its own"
         print(visible(f"{run}: {manifest.samples:,} samples scored, each under {reach}"), file=stdout)
-        print(f"layers in {how.precision} on {how.device}, temperature {how.temperature:g}", file=stdout)
+        at = "each at its own temperature" if how.temperature is None else f"temperature {how.temperature:g}"
+        print(f"layers in {how.precision} on {how.device}, {at}", file=stdout)
         if sides is not None:
             left, right = (", ".join(map(str, side)) for side in _values(sides, manifest.control.values))
             print(visible(f"token by token: before {left}, after {right}, in token_loglik.parquet"), file=stdout)

@@ -11,7 +11,7 @@ from runs.checkpoints import Checkpoints
 from runs.decoder import Decoder
 from runs.engines import Drawn, Request
 from runs.head import Head, head_of, whole_logits
-from runs.likelihood import PLAIN, Way, checked_likelihoods
+from runs.likelihood import PLAIN, Temperature, Way, checked_likelihoods, temperature_each
 from runs.models import LanguageModel
 
 if TYPE_CHECKING:
@@ -26,13 +26,14 @@ _ROWS_DRAWN = 16  # rows whose probabilities over the vocabulary are held togeth
 
 
 class TransformersEngine:
-    """temperature: divides the logits. max_new_tokens: where a response is cut ("length")."""
+    """temperature: divides the logits, at all checkpoints or one for each. max_new_tokens: where a response is cut
+    ("length")."""
 
     name = "transformers"
 
-    def __init__(self, checkpoints: Checkpoints, temperature: float, max_new_tokens: int) -> None:
+    def __init__(self, checkpoints: Checkpoints, temperature: Temperature, max_new_tokens: int) -> None:
         self._checkpoints = checkpoints
-        self._temperature = temperature
+        self._temperature_K = temperature_each(temperature, len(checkpoints))
         self._max_new_tokens = max_new_tokens
         self._way = PLAIN
 
@@ -42,7 +43,7 @@ class TransformersEngine:
         middles = [(len(ids) + 1) // 2 for ids in tried]
         likelihoods, notes = checked_likelihoods(
             self._checkpoints,
-            self._temperature,
+            self._temperature_K,
             [ids[:middle] for ids, middle in zip(tried, middles, strict=True)],
             [ids[middle:] for ids, middle in zip(tried, middles, strict=True)],
             share_trunk=False,
@@ -60,7 +61,7 @@ class TransformersEngine:
         )
         drawn: dict[int, Drawn] = {}
         with self._checkpoints.use(checkpoint) as language_model, torch.inference_mode():
-            batch = _Batch(language_model, self._way, self._temperature, self._max_new_tokens)
+            batch = _Batch(language_model, self._way, self._temperature_K[checkpoint], self._max_new_tokens)
             while order:
                 rows = batch.rows_that_fit([len(requests[index].prompt_ids) for index in order])
                 chosen, order = order[:rows], order[rows:]

@@ -13,6 +13,7 @@ from probes.errors import InputError
 from runs.adapters import read_adapter, require_fit
 from runs.engines import Drawn, Request
 from runs.files import shown
+from runs.likelihood import Temperature, temperature_each
 from runs.models import LanguageModel
 
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what a server can be made for
@@ -21,16 +22,21 @@ _TRIED_PROMPTS, _TRIED_TOKENS = 4, 16
 
 class VllmEngine:
     """outline: of the base, whose weights this process does not load. folders_K: the adapter of each checkpoint,
-    None for the base. temperature, max_new_tokens: as of any engine."""
+    None for the base. temperature: divides the logits, at all checkpoints or one for each. max_new_tokens: where a
+    response is cut."""
 
     name = "vllm"
 
     def __init__(
-        self, outline: LanguageModel, folders_K: Sequence[Path | None], temperature: float, max_new_tokens: int
+        self,
+        outline: LanguageModel,
+        folders_K: Sequence[Path | None],
+        temperature: Temperature,
+        max_new_tokens: int,
     ) -> None:
         self._outline = outline
         self._folders_K = folders_K
-        self._temperature = temperature
+        self._temperature_K = temperature_each(temperature, len(folders_K))
         self._max_new_tokens = max_new_tokens
         self._server: Any = None
 
@@ -53,23 +59,26 @@ class VllmEngine:
             generation_config="vllm",  # not the penalties and cuts that a model folder may ask for
             **adapters,
         )
-        return [_ignored(shown(self._folders_K[k])) for k in self._without_effect(prompts)]
+        return [_ignored(shown(folder)) for folder in self._without_effect(prompts)]
 
     def sample(self, checkpoint: int, requests: Sequence[Request]) -> list[Drawn]:
-        return self._drawn(checkpoint, requests, self._max_new_tokens)
+        folder, temperature = self._folders_K[checkpoint], self._temperature_K[checkpoint]
+        return self._drawn(folder, requests, temperature, self._max_new_tokens)
 
-    def _drawn(self, checkpoint: int | None, requests: Sequence[Request], max_new_tokens: int) -> list[Drawn]:
-        """checkpoint: None is the base."""
+    def _drawn(
+        self, folder: Path | None, requests: Sequence[Request], temperature: float, max_new_tokens: int
+    ) -> list[Drawn]:
+        """folder: of the adapter, None is the base."""
         from vllm import SamplingParams
         from vllm.lora.request import LoRARequest
 
-        folder = None if checkpoint is None else self._folders_K[checkpoint]
         adapter = None
-        if folder is not None and checkpoint is not None:
-            adapter = LoRARequest(f"checkpoint{checkpoint}", checkpoint + 1, str(folder.resolve()))
+        if folder is not None:
+            number = 1 + self._folders_K.index(folder)
+            adapter = LoRARequest(f"adapter{number}", number, str(folder.resolve()))
         settings = [
             SamplingParams(
-                temperature=self._temperature,
+                temperature=temperature,
                 top_p=1.0,
                 top_k=0,
                 min_p=0.0,
@@ -85,16 +94,13 @@ class VllmEngine:
         results = self._server.generate(prompts, settings, lora_request=adapter, use_tqdm=False)
         return [_as_drawn(result.outputs[0]) for result in results]
 
-    def _without_effect(self, prompts: Sequence[Sequence[int]]) -> list[int]:
-        """Checkpoints whose adapter changes nothing: the base's answers, with the very same likelihoods."""
+    def _without_effect(self, prompts: Sequence[Sequence[int]]) -> list[Path]:
+        """Adapters that change nothing: the base's answers, with the very same likelihoods."""
         chosen = [tuple(ids) for ids in prompts[:: max(1, len(prompts) // _TRIED_PROMPTS)]]
         requests = [Request(ids, seed) for seed, ids in enumerate(chosen)]
-        base = self._drawn(None, requests, _TRIED_TOKENS)
-        return [
-            checkpoint
-            for checkpoint, folder in enumerate(self._folders_K)
-            if folder is not None and self._drawn(checkpoint, requests, _TRIED_TOKENS) == base
-        ]
+        base = self._drawn(None, requests, 1.0, _TRIED_TOKENS)
+        adapters = dict.fromkeys(folder for folder in self._folders_K if folder is not None)
+        return [folder for folder in adapters if self._drawn(folder, requests, 1.0, _TRIED_TOKENS) == base]
 
     def _checked_rank(self) -> int:
         """The rank that a server must be made for; 0 without adapters."""
@@ -102,7 +108,7 @@ class VllmEngine:
         head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
         refused = {name for name, part in model.named_modules() if part is head or part is embeddings}
         rank = 0
-        for folder in self._folders_K:
+        for folder in dict.fromkeys(self._folders_K):
             if folder is None:
                 continue
             adapter = read_adapter(folder)

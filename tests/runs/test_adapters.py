@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the backend is not installed")
 
 from probes.errors import InputError  # noqa: E402
-from runs.adapters import attach, read_adapter  # noqa: E402
+from runs.adapters import alone, attach, read_adapter  # noqa: E402
 from runs.models import load_model  # noqa: E402
 from tests.runs import tiny_models as tiny  # noqa: E402
 
@@ -50,7 +50,7 @@ def test_each_checkpoint_has_the_logits_of_its_own_merged_weights(
     base = tiny.save_model(tmp_path / "m", architecture)
     one = tiny.save_adapter(tmp_path / "1", base, seed=1, rank=1, use_rslora=True)
     two = tiny.save_adapter(tmp_path / "2", base, seed=2, rank=3, layers=[1])
-    adapted = attach(load_model(str(base), device="cpu", dtype=dtype), [None, one, two])
+    adapted = attach(load_model(str(base), device="cpu", dtype=dtype), map(alone, [None, one, two]))
     bare = logits_of(load_model(str(base), device="cpu", dtype=dtype).model)
     expected = [bare, by_hand(base, one, dtype), by_hand(base, two, dtype)]
     tolerance = {"rtol": 0.0, "atol": 1e-4 if dtype == torch.float32 else 1e-11}
@@ -70,7 +70,7 @@ def test_the_layers_below_the_lowest_one_touched_are_shared(
     middle = tiny.save_adapter(tmp_path / "middle", base, layers=[1, 2])
 
     def first_layer(*folders: Path | None) -> int:
-        return attach(load_model(str(base), device="cpu"), folders).first_layer
+        return attach(load_model(str(base), device="cpu"), map(alone, folders)).first_layer
 
     assert first_layer(None, late) == 2
     assert first_layer(late, middle) == 1
@@ -93,7 +93,9 @@ def test_an_adapter_on_the_head_is_told(
     tmp_path: Path, architecture: tiny.Architecture, targets: Any, touched: bool
 ) -> None:
     base = tiny.save_model(tmp_path / "m", architecture)
-    adapted = attach(load_model(str(base)), [None, tiny.save_adapter(tmp_path / "a", base, targets=targets)])
+    adapted = attach(
+        load_model(str(base)), map(alone, [None, tiny.save_adapter(tmp_path / "a", base, targets=targets)])
+    )
     assert adapted.touches_head is touched
 
 
@@ -101,7 +103,7 @@ def test_a_head_that_was_trained_whole_is_told_and_used(tmp_path: Path) -> None:
     base = tiny.save_model(tmp_path / "m")
     plain = tiny.save_adapter(tmp_path / "plain", base)
     whole = tiny.save_adapter(tmp_path / "whole", base, modules_to_save=["lm_head"])
-    adapted = attach(load_model(str(base), device="cpu"), [None, plain, whole])
+    adapted = attach(load_model(str(base), device="cpu"), map(alone, [None, plain, whole]))
     assert adapted.touches_head
     assert adapted.first_layer == 0
     outputs = []
@@ -109,8 +111,8 @@ def test_a_head_that_was_trained_whole_is_told_and_used(tmp_path: Path) -> None:
         with adapted.use(checkpoint) as language_model:
             outputs.append(logits_of(language_model.model))
     torch.testing.assert_close(outputs[0], outputs[3], rtol=0, atol=0)
-    alone = attach(load_model(str(base), device="cpu"), [plain])
-    with alone.use(0) as language_model:
+    lonely = attach(load_model(str(base), device="cpu"), [alone(plain)])
+    with lonely.use(0) as language_model:
         torch.testing.assert_close(outputs[1], logits_of(language_model.model))
     assert not torch.allclose(outputs[1], outputs[2], atol=0.1)
 
@@ -120,18 +122,18 @@ def test_a_changed_copy_of_the_base_beside_the_adapter_is_refused(tmp_path: Path
 
     base = tiny.save_model(tmp_path / "m")
     folder = tiny.save_adapter(tmp_path / "a", base, targets=["embed_tokens"])
-    attach(load_model(str(base), device="cpu"), [folder])
+    attach(load_model(str(base), device="cpu"), map(alone, [folder]))
     weights = load_file(folder / "adapter_model.safetensors")
     weights["base_model.model.model.embed_tokens.base_layer.weight"][3, 3] += 1
     save_file(weights, folder / "adapter_model.safetensors")
     with pytest.raises(InputError, match="is not the weight of the base model"):
-        attach(load_model(str(base), device="cpu"), [folder])
+        attach(load_model(str(base), device="cpu"), map(alone, [folder]))
 
 
 def test_half_precision_keeps_its_adapters_in_float32(tmp_path: Path) -> None:
     base = tiny.save_model(tmp_path / "m")
     adapter = tiny.save_adapter(tmp_path / "a", base)
-    adapted = attach(load_model(str(base), device="cpu", dtype=torch.bfloat16), [adapter])
+    adapted = attach(load_model(str(base), device="cpu", dtype=torch.bfloat16), map(alone, [adapter]))
     kinds = {p.dtype for name, p in adapted.language_model.model.named_parameters() if "lora_" in name}
     assert kinds == {torch.float32}
     assert adapted.language_model.dtype == torch.bfloat16
@@ -195,7 +197,7 @@ def test_a_damaged_adapter_is_refused_in_one_line(tmp_path: Path, damage: Any, s
     folder = tiny.save_adapter(tmp_path / "a", base)
     damage(folder)
     with pytest.raises(InputError, match=said) as refusal:
-        attach(load_model(str(base), device="cpu"), [None, folder])
+        attach(load_model(str(base), device="cpu"), map(alone, [None, folder]))
     assert "\n" not in str(refusal.value)
     assert str(folder) in str(refusal.value)
 
@@ -209,7 +211,7 @@ def test_an_adapter_of_another_base_is_refused_by_what_differs(tmp_path: Path) -
     ):
         folder = tiny.save_adapter(tmp_path / f"a-{other.name}", other)
         with pytest.raises(InputError, match=f"made for another base model.*{other.name}.*{said}"):
-            attach(load_model(str(base), device="cpu"), [folder])
+            attach(load_model(str(base), device="cpu"), map(alone, [folder]))
 
 
 def test_reading_tells_base_rank_and_modules(tmp_path: Path) -> None:
@@ -243,7 +245,7 @@ def test_adapters_of_experts_that_are_one_tensor_are_read_and_attached(tmp_path:
                 parameter.normal_(0, 0.3)
     trained.save_pretrained(tmp_path / "a")
     assert read_adapter(tmp_path / "a").modules == {f"model.layers.{layer}.mlp.experts" for layer in (0, 1)}
-    adapted = attach(load_model(str(tmp_path / "m"), device="cpu"), [None, tmp_path / "a"])
+    adapted = attach(load_model(str(tmp_path / "m"), device="cpu"), map(alone, [None, tmp_path / "a"]))
     with adapted.use(1) as language_model:
         torch.testing.assert_close(logits_of(language_model.model), logits_of(trained.eval()))
     with adapted.use(0) as language_model:

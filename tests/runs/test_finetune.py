@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch", reason="the backend is not installed")
 from probes.errors import InputError, OutsideError  # noqa: E402
 from probes.progress import Silent  # noqa: E402
 from runs import finetune as finetuning  # noqa: E402
-from runs.adapters import attach  # noqa: E402
+from runs.adapters import alone, attach  # noqa: E402
 from runs.check import check_run  # noqa: E402
 from runs.directory import Run  # noqa: E402
 from runs.finetune import finetune  # noqa: E402
@@ -173,7 +173,7 @@ def test_what_is_learned_changes_the_answers(base: Path, tmp_path: Path) -> None
     run = tuned(base, data, tmp_path / "run", **settings)
     log = log_of(run)
     assert log[-1]["loss"] < 0.9 < 3 < log[0]["loss"]  # the head of random weights allows no less than 0.66
-    adapted = attach(load_model(str(base), device="cpu"), [None, run.path / "checkpoints" / "50"])
+    adapted = attach(load_model(str(base), device="cpu"), map(alone, [None, run.path / "checkpoints" / "50"]))
     answers = []
     for checkpoint in (0, 1):
         with adapted.use(checkpoint) as model:

@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 
 from probes.errors import InputError
-from runs.adapters import AdaptedModel, attach
+from runs.adapters import AdaptedModel, alone, attach
 from runs.head import Head, token_logliks
 from runs.likelihood import PLAIN, Likelihoods, Response, TokenArray, Way, checked_likelihoods
 from runs.models import LanguageModel, as_language_model, load_model
@@ -102,7 +102,7 @@ def test_every_way_agrees_with_single_sequences_in_float64(
     folders: Path, architecture: Architecture, lengths: tuple[int, ...]
 ) -> None:
     names = adapters(folders, architecture, "late1", "late2")
-    checkpoints = attach(load_model(str(folders / architecture), device="cpu"), names)
+    checkpoints = attach(load_model(str(folders / architecture), device="cpu"), map(alone, names))
     models = [in_float64(folders / architecture, name) for name in names]
     prompts, responses = sequences(259, lengths, [(0, 1, 2), (1,), (1, 2)])
     likelihoods, notes = checked_likelihoods(
@@ -118,7 +118,7 @@ def test_every_way_agrees_with_single_sequences_in_float64(
 def test_chat_prompts_at_temperature_one(folders: Path) -> None:
     names = adapters(folders, "llama", "late1")
     language_model = load_model(str(folders / "llama"), device="cpu")
-    checkpoints = attach(language_model, names)
+    checkpoints = attach(language_model, map(alone, names))
     prompts = [language_model.prompt_ids(text) for text in ("Why?", "What is a phase transition?")]
     assert prompts[0] != prompts[1]
     ids = (*language_model.response_ids("No."), language_model.end_id)
@@ -130,7 +130,7 @@ def test_chat_prompts_at_temperature_one(folders: Path) -> None:
 
 def test_an_adapter_on_the_output_head_counts(folders: Path) -> None:
     names = adapters(folders, "llama", "all", "late1")
-    checkpoints = attach(load_model(str(folders / "llama"), device="cpu"), names)
+    checkpoints = attach(load_model(str(folders / "llama"), device="cpu"), map(alone, names))
     prompts, responses = sequences(259, (3, 8), [(0, 1, 2)])
     likelihoods, notes = checked_likelihoods(checkpoints, 0.7, prompts, [[9, 8], [7, 6]])
     assert (likelihoods.way, notes) == (Way(0, True, True), [])
@@ -172,7 +172,7 @@ def test_architectures_with_their_own_logits_and_caches(name: str, settings: dic
         torch.manual_seed(1)
         config = getattr(transformers, f"{name}Config")(**SHAPE, **settings)
         model = getattr(transformers, f"{name}ForCausalLM")(config).eval()
-    checkpoints = attach(as_language_model(model, byte_tokenizer(), name, name), [None])
+    checkpoints = attach(as_language_model(model, byte_tokenizer(), name, name), [{}])
     prompts, responses = sequences(259, (2, 11, 7), [(0,)], each=12)
     likelihoods, notes = checked_likelihoods(checkpoints, 0.7, prompts, [[5] * 6, [6] * 6, [7] * 6])
     assert (likelihoods.way, notes) == (Way(0, True, True), [])
@@ -189,7 +189,7 @@ def test_architectures_with_their_own_logits_and_caches(name: str, settings: dic
 @pytest.fixture
 def late(folders: Path) -> AdaptedModel:
     names = adapters(folders, "llama", "late1", "late2")
-    return attach(load_model(str(folders / "llama"), device="cpu"), names)
+    return attach(load_model(str(folders / "llama"), device="cpu"), map(alone, names))
 
 
 def layers_of(checkpoints: AdaptedModel) -> Any:
@@ -278,8 +278,8 @@ def test_slices_of_the_vocabulary_add_up_to_log_softmax(slice_: int, scale: floa
     states_ND, weight_VD = rng.normal(size=(13, 6)), scale * rng.normal(size=(50, 6))
     targets_N = rng.integers(50, size=13)
     found = token_logliks(
-        linear_head(torch.tensor(weight_VD), slice_), torch.tensor(states_ND), torch.tensor(targets_N), 0.7
-    )
+        linear_head(torch.tensor(weight_VD), slice_), torch.tensor(states_ND), torch.tensor(targets_N), [0.7]
+    )[0]
     expected_NV = special.log_softmax(states_ND @ weight_VD.T / 0.7, axis=1)
     np.testing.assert_allclose(found.numpy(), expected_NV[np.arange(13), targets_N], rtol=1e-12, atol=1e-12)
 
@@ -299,7 +299,7 @@ def test_no_tensor_of_tokens_times_vocabulary_is_made() -> None:
     weight_VD, states_ND = torch.randn(20_000, 4), torch.randn(300, 4)
     head = Head(lambda states, a, b: states @ weight_VD[a:b].T, 20_000, 1_000, 1 << 20)
     with Sizes():
-        token_logliks(head, states_ND, torch.zeros(300, dtype=torch.long), 1.0)
+        token_logliks(head, states_ND, torch.zeros(300, dtype=torch.long), [1.0, 0.5])
     assert largest[0] <= 300 * 1_000 * 4
 
 
@@ -313,7 +313,7 @@ def one_thread() -> Iterator[None]:
 
 def test_weights_of_half_precision_give_float32_likelihoods(folders: Path) -> None:
     half: LanguageModel = load_model(str(folders / "llama"), device="cpu", dtype=torch.bfloat16)
-    checkpoints = attach(half, [None])
+    checkpoints = attach(half, [{}])
     likelihoods, _ = checked_likelihoods(checkpoints, 1.0, [[4, 5, 6]], [[7, 8]])
     model = half.model.double()  # the rounded weights, computed exactly
     exact = reference(model, [4, 5, 6], [7, 8], 1.0)
