@@ -21,6 +21,7 @@ from runs.backend import require_backend
 from runs.directory import Run
 from runs.files import explained, shown, write_text_whole
 from runs.finetune import CHECKPOINTS_FOLDER
+from runs.linking import linked
 from runs.manifest import Control, FileRecord, InputRecord, file_record
 from runs.training_state import LOG_FILE
 from runs.weights import architecture_of, finite_shapes, weight_files
@@ -201,15 +202,8 @@ def _fingerprint(found: _Found, model: str | None, progress: Progress) -> InputR
 
 
 def _link(run: Run, found: _Found, log: str) -> None:
-    place = run.path / CHECKPOINTS_FOLDER
-    files = []
-    with explained(place, "write"):
-        place.mkdir(exist_ok=True)
-        for step, folder, names in zip(found.steps, found.folders, found.files_K, strict=True):
-            link = place / str(step)
-            link.unlink(missing_ok=True)
-            link.symlink_to(folder.resolve(), target_is_directory=True)
-            files += [f"{CHECKPOINTS_FOLDER}/{step}/{name}" for name in names]
+    places = [f"{CHECKPOINTS_FOLDER}/{step}" for step in found.steps]
+    files = linked(run, dict(zip(places, zip(found.folders, found.files_K, strict=True), strict=True)))
     if log:
         write_text_whole(run.path / LOG_FILE, log)
         files.append(LOG_FILE)

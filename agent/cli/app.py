@@ -16,6 +16,7 @@ from agent.cli import (
     report,
     sample,
     score,
+    sweep,
     transition,
 )
 from agent.cli.ending import to_stdout
@@ -64,6 +65,7 @@ app.command("demo", epilog=demo.HELP_END)(demo.demo)
 app.command("import", epilog=importing.HELP_END)(importing.import_files)
 app.command("finetune", epilog=finetune.HELP_END)(finetune.finetune)
 app.command("adopt", epilog=adopt.HELP_END)(adopt.adopt)
+app.command("sweep", epilog=sweep.HELP_END)(sweep.sweep)
 app.command("sample", epilog=sample.HELP_END)(sample.sample)
 app.command("score", epilog=score.HELP_END)(score.score)
 app.command("transition", epilog=transition.HELP_END)(transition.transition)
