@@ -1,6 +1,6 @@
 """How fast is the curve along a sweep: one pass over the log-likelihoods, and every resample from its sums.
 
-    python -m benchmarks.curve           about three minutes on one core
+    python -m benchmarks.curve           about a minute on one core
 
 The pass over 100,000 samples x 100 checkpoints is timed against one numpy.exp over the same matrix, the 500
 resamples against the pass, and both together against a plain loop that computes every boundary anew for every
