@@ -13,7 +13,6 @@ from typing import Protocol
 
 from probes.errors import InputError
 from runs.files import shown
-from runs.formats.record import listed
 from runs.manifest import ControlValue, RunManifest
 
 PLACEHOLDER = "{T}"
@@ -224,7 +223,9 @@ def _range(text: str, flag: str) -> list[str] | None:
 def control_named(name: str) -> ControlParameter:
     """Raises InputError for a name that no control parameter has, with those there are."""
     if name not in CONTROLS:
-        raise InputError(f"--control {shown(name, 40)}: no such control parameter; there are {listed(CONTROLS)}")
+        raise InputError(
+            f"--control {shown(name, 40)}: no such control parameter; there are {', '.join(CONTROLS)}"
+        )
     return CONTROLS[name]
 
 
