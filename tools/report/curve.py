@@ -57,8 +57,14 @@ def transition_sentences(sweep: Sweep) -> list[str]:
     found = total_words(interval_of(point), transition.bound)
     if transition.at is None:
         said = [
-            f"No transition: no place of the sweep stands out. The largest dissimilarity, at {name} {point.at:g}, "
-            f"is {found}; it is not surely above the median along the sweep, and twice as much."
+        measured, places = sum(one.linear is not None for one in transition.curve), len(transition.curve)
+        among = (
+            "no place of the sweep"
+            if measured == places
+            else f"none of the {measured} places measured, of {places},"
+        )
+            f"No transition: {among} stands out. The largest dissimilarity, at {name} {point.at:g}, is {found}; "
+            "it is not surely above the median along the sweep, and twice as much."
         ]
     else:
         said = [f"Behavior changes most at {name} {point.at:g}: the dissimilarity of its two sides is {found}."]

@@ -68,7 +68,8 @@ def test_sentences_say_where_and_how_sure() -> None:
     flat = transition_sentences(told(swept(at=None, compared=False, gradient_norm_peak=None)))
     assert len(flat) == 1
     assert flat[0].startswith(
-        "No transition: no place of the sweep stands out. The largest dissimilarity, at step 10, is 0.90"
+        "No transition: none of the 4 places measured, of 5, stands out. The largest dissimilarity, at step 10, "
+        "is 0.90"
     )
     assert sweep_of(likelihood_report()) is None
     assert side_names(swept()) == ("step 4 and 8", "step 12 and 16")
