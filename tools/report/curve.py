@@ -56,13 +56,13 @@ def transition_sentences(sweep: Sweep) -> list[str]:
         return []
     found = total_words(interval_of(point), transition.bound)
     if transition.at is None:
-        said = [
         measured, places = sum(one.linear is not None for one in transition.curve), len(transition.curve)
         among = (
             "no place of the sweep"
             if measured == places
             else f"none of the {measured} places measured, of {places},"
         )
+        said = [
             f"No transition: {among} stands out. The largest dissimilarity, at {name} {point.at:g}, is {found}; "
             "it is not surely above the median along the sweep, and twice as much."
         ]
