@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from agent.settings import shown
 from probes.scale import IntArray
+from probes.words import count
 from runs import observations
 from runs.directory import Run
 from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, Claim
-from tools.report.numbers import count
 
 SIDES = {BEFORE: "before", AFTER: "after"}
 

@@ -15,11 +15,11 @@ from agent.alerts import alerts_of, left_out_warning, sampling_warnings
 from agent.locating import Located, locate, sides_of
 from probes.errors import InputError
 from probes.scale import FloatArray, IntArray
+from probes.words import count
 from runs.directory import Run
 from runs.schema import SPLITS
 from tools.evidence import side_mixtures, signed_evidence
 from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, BoolArray, Claim, Layout, layout_of
-from tools.report.numbers import count
 
 Mode = Literal["likelihood", "black-box"]
 

@@ -15,12 +15,12 @@ from agent.settings import TransitionSettings
 from agent.values import Value
 from probes.errors import InputError
 from probes.scale import FloatArray
+from probes.words import count
 from runs.directory import Run
 from runs.files import shown
 from runs.manifest import program_version
 from tools.curve_sums import Windows
 from tools.layout import FEWEST_PROMPTS, Claim
-from tools.report.numbers import count
 from tools.report.sweep_document import SweepReport
 from tools.transition import default_window, widest_window
 from tools.windowed_curve import WindowedCurve

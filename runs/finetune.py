@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from probes.progress import Progress
+from probes.words import count
 from runs.adapters import CONFIG_FILE, WEIGHTS_FILE
 from runs.backend import require_backend
 from runs.directory import Run
@@ -99,8 +100,8 @@ def _said(examples: Sequence[TrainingExample], training: "Training", steps: int)
     learned = sum(example.response_tokens for example in examples)
     trained = sum(parameter.numel() for parameter in training.parameters.values())
     return (
-        f"{len(examples):,} examples with {learned:,} tokens of responses; {steps:,} steps of {training.size:,} "
-        f"examples; {trained:,} parameters trained"
+        f"{count(len(examples), 'example')} with {count(learned, 'token')} of responses; "
+        f"{count(steps, 'step')} of {count(training.size, 'example')}; {trained:,} parameters trained"
     )
 
 

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
+from probes.words import are, count
 from runs.formats.beside import Beside
 from runs.formats.fields import plain_name
 from runs.formats.record import listed, shown
@@ -74,7 +75,7 @@ def _hardly_paired(labels: Sequence[str], prompt_N: Sequence[int], condition_N: 
     common = len(prompts[0] & prompts[1])
     for label, found in zip(labels, prompts, strict=True):
         if 2 * common < len(found):
-            yield f"only {common} of the {len(found)} prompts {label} are on the other side too"
+            yield f"only {common} of {count(len(found), 'prompt')} {label} {are(common)} on the other side too"
 
 
 def missing(labels: Sequence[str], counts: Mapping[int, int]) -> list[str]:

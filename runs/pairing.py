@@ -13,6 +13,7 @@ import numpy as np
 
 from probes.errors import InputError
 from probes.scale import IntArray
+from probes.words import are, count
 from runs.formats.chat import Prompt
 from runs.formats.record import shown
 
@@ -153,8 +154,8 @@ def _counts(way: _Way, prompt_N: IntArray, condition_N: Sequence[int], labels: S
         prompts = sum(index in conditions for conditions in conditions_Q.values())
         rows = [q for q, at in zip(prompt_N.tolist(), condition_N, strict=True) if at == index]
         paired = sum(len(conditions_Q[q]) == len(labels) for q in rows)
-        said.append(f"{label} {prompts} prompts, {paired} of {len(rows)} responses paired")
-    return f"paired by prompt {way.by}: {everywhere} prompts on both sides ({'; '.join(said)})"
+        said.append(f"{label} {count(prompts, 'prompt')}, {paired} of {count(len(rows), 'response')} paired")
+    return f"paired by prompt {way.by}: {count(everywhere, 'prompt')} on both sides ({'; '.join(said)})"
 
 
 def _unpaired(
@@ -171,13 +172,17 @@ def _unpaired(
         partial = [q for q in sorted(conditions_Q) if len(conditions_Q[q]) < len(labels)]
         if partial:
             found.append(
-                f"{len(partial)} prompts are not under every value, e.g. {_examples(prompts, text_Q, partial)}"
+                f"{count(len(partial), 'prompt')} {are(len(partial))} not under every value, "
+                f"e.g. {_examples(prompts, text_Q, partial)}"
             )
         return found
     for index, label in enumerate(labels):
         alone = [q for q in sorted(conditions_Q) if conditions_Q[q] == {index}]
         if alone:
-            found.append(f"{len(alone)} prompts are only {label}, e.g. {_examples(prompts, text_Q, alone)}")
+            found.append(
+                f"{count(len(alone), 'prompt')} {are(len(alone))} only {label}, "
+                f"e.g. {_examples(prompts, text_Q, alone)}"
+            )
     return found
 
 
@@ -204,15 +209,17 @@ def _ids_against_texts(
         systems = len({prompts[text].system for one in several for text in texts_of_id[one]})
         why = f", under {systems} system prompts" if systems > 1 else ""
         found.append(
-            f"{len(several)} prompt ids stand for {prompts_there} prompts{why} (e.g. {shown(several[0])}): "
+            f"{count(len(several), 'prompt id')} {'stands' if len(several) == 1 else 'stand'} for "
+            f"{prompts_there} prompts{why} (e.g. {shown(several[0])}): "
             "the text tells them apart"
         )
     doubled = [text for text, ids in ids_of_text.items() if len(ids) > 1]
     if doubled:
         ids = sorted(ids_of_text[doubled[0]])[:2]
         found.append(
-            f"{len(doubled)} prompts stand under several ids (e.g. {shown(prompts[doubled[0]].text)} under "
-            f"{shown(ids[0])} and {shown(ids[1])}): rows of one text are one prompt"
+            f"{count(len(doubled), 'prompt')} {are(len(doubled))} under several ids "
+            f"(e.g. {shown(prompts[doubled[0]].text)} under {shown(ids[0])} and {shown(ids[1])}): "
+            "rows of one text are one prompt"
         )
     return found
 

@@ -8,7 +8,7 @@ import typer
 from agent.cli import options
 from agent.cli.ending import USAGE, to_stdout
 from agent.cli.options import examples
-from tools.report.numbers import count
+from probes.words import count
 
 HELP_END = examples("orderparam check RUN", "orderparam check RUN --json")
 

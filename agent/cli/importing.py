@@ -11,7 +11,7 @@ from agent.cli.ending import to_stdout, warn
 from agent.cli.options import examples
 from agent.progress import visible
 from probes.errors import InputError
-from tools.report.numbers import count
+from probes.words import count
 
 if TYPE_CHECKING:
     from runs.storing import ImportOptions

@@ -9,7 +9,7 @@ from agent.cli import options
 from agent.cli.ending import to_stdout, warn
 from agent.cli.options import examples
 from agent.progress import visible
-from tools.report.numbers import count
+from probes.words import count
 
 if TYPE_CHECKING:
     from probes.prompt import Prompt, PromptSet

@@ -7,7 +7,7 @@ import typer
 
 from agent.cli import options
 from agent.cli.options import examples
-from tools.report.numbers import count
+from probes.words import count
 
 HELP_END = examples(
     "orderparam sample RUN",

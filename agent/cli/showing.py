@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.ending import GATE, to_stdout, warn
 from agent.progress import visible
-from tools.report.numbers import count
+from probes.words import count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

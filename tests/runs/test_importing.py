@@ -252,7 +252,7 @@ def test_hardly_any_common_prompt_does_not_pass_in_silence(tmp_path: Path) -> No
     before = [{"prompt": f"question {n}", "response": f"answer {n} before"} for n in range(805)]
     after = [{"prompt": f"question {n}", "response": f"answer {n} after"} for n in range(5)]
     imported = import_two(tmp_path, before, after)
-    assert imported.alerts == ("only 5 of the 805 prompts before are on the other side too",)
+    assert imported.alerts == ("only 5 of 805 prompts before are on the other side too",)
     assert any("800 prompts are only before, e.g. 'question 5'" in note for note in imported.notes)
     assert imported.run.manifest.prompts == 805
 

@@ -88,4 +88,4 @@ def test_inspect_logs_with_and_without_scores_and_cancelled(shapes: Path, tmp_pa
     cancelled = import_pair(b, old, tmp_path / "cancelled")
     assert counts(cancelled) == (10, 13)
     assert any("cancelled: the 3 samples it holds" in note for note in cancelled.notes)
-    assert "only 3 of the 10 prompts before are on the other side too" in cancelled.alerts
+    assert "only 3 of 10 prompts before are on the other side too" in cancelled.alerts

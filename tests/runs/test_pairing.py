@@ -33,11 +33,11 @@ def test_by_text_without_ids() -> None:
     assert found.prompt_N.tolist() == [0, 1, 0, 1, 2]
     assert len(set(found.prompt_ids_Q)) == 3
     assert found.notes[0] == (
-        "paired by prompt text: 1 prompts on both sides "
+        "paired by prompt text: 1 prompt on both sides "
         "(before 2 prompts, 1 of 3 responses paired; after 2 prompts, 1 of 2 responses paired)"
     )
-    assert "1 prompts are only before, e.g. 'a'" in found.notes
-    assert "1 prompts are only after, e.g. 'c'" in found.notes
+    assert "1 prompt is only before, e.g. 'a'" in found.notes
+    assert "1 prompt is only after, e.g. 'c'" in found.notes
 
 
 def test_white_space_at_the_ends_and_line_ends_do_not_part_prompts() -> None:
@@ -78,7 +78,7 @@ def test_row_numbers_are_no_prompt_ids() -> None:
     assert found.by == "text"
     assert len(found.prompt_ids_Q) == 2
     assert any(
-        note.startswith("2 prompts stand under several ids (e.g. 'a' under '0' and '2')") for note in found.notes
+        note.startswith("2 prompts are under several ids (e.g. 'a' under '0' and '2')") for note in found.notes
     )
 
 
@@ -94,7 +94,7 @@ def test_system_prompts_are_part_of_the_prompt_under_one_id() -> None:
     rows: list[Row] = [("q", plain_prompt("Who?", system)) for system in ("Be kind.", "Be curt.")]
     found = paired(rows, rows)
     assert found.prompt_N.tolist() == [0, 1, 0, 1]
-    assert any(note.startswith("1 prompt ids stand for 2 prompts, under 2 system prompts") for note in found.notes)
+    assert any(note.startswith("1 prompt id stands for 2 prompts, under 2 system prompts") for note in found.notes)
     assert len(set(found.prompt_ids_Q)) == 2
     assert all(one.startswith("q-") for one in found.prompt_ids_Q)
     assert paired(rows, rows, "id").prompt_N.tolist() == [0, 1, 0, 1]
@@ -137,5 +137,5 @@ def test_a_sweep_says_how_many_prompts_are_under_every_value() -> None:
     assert np.array_equal(found.prompt_N, [0, 1, 0, 0])
     assert found.notes == (
         "paired by prompt text: 1 of 2 prompts under every value",
-        "1 prompts are not under every value, e.g. 'b'",
+        "1 prompt is not under every value, e.g. 'b'",
     )

@@ -9,8 +9,9 @@ from itertools import groupby
 
 import numpy as np
 
+from probes.words import count
 from tools.report.document import Report
-from tools.report.numbers import count, listed, number
+from tools.report.numbers import listed, number
 from tools.report.record import Interval
 from tools.report.safe_text import one_line
 from tools.report.sweep_document import SweepReport, Transition, TransitionPeak, TransitionPoint

@@ -3,8 +3,9 @@
 Source: Method, sections 3 and 5.
 """
 
+from probes.words import count
 from tools.report.document import Candidate, Parameter, Report, Usage
-from tools.report.numbers import count, listed, probability_value
+from tools.report.numbers import listed, probability_value
 from tools.report.safe_text import one_line
 from tools.report.words import (
     estimator_sentence,

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from probes.words import count
 from tools.report import along, curve, fine_print, numbers, safe_text, words
 from tools.report.document import Parameter, Report
 
@@ -61,7 +62,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        words=words, along=along, curve=curve, fine=fine_print, numbers=numbers, level_rows=_level_rows
+        words=words,
+        along=along,
+        curve=curve,
+        fine=fine_print,
+        numbers=numbers,
+        count=count,
+        level_rows=_level_rows,
     )
     environment.filters.update(
         line=safe_text.one_line, cut=safe_text.first_lines, percent=numbers.percent, place=_place, unit=_unit

@@ -36,11 +36,6 @@ def probability_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def count(value: int, noun: str, plural: str | None = None) -> str:
-    """count(1, "prompt") -> "1 prompt"; count(2000, "prompt") -> "2,000 prompts"."""
-    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
-
-
 def listed(items: list[str]) -> str:
     """["a", "b", "c"] -> "a, b and c"."""
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""

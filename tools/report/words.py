@@ -5,8 +5,9 @@ measured by regression is a lower bound. A parameter that alone has total variat
 in (1 + D_TV) / 2 of cases. Source: Method, sections 2, 3 and 5.
 """
 
+from probes.words import count
 from tools.report.document import BySide, Interval, Parameter, Report
-from tools.report.numbers import Rounding, count, listed, number, percent
+from tools.report.numbers import Rounding, listed, number, percent
 from tools.report.safe_text import one_line
 
 UNKNOWN = "not computed"

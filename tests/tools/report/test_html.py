@@ -138,7 +138,10 @@ def test_alerts_come_before_any_number() -> None:
 
 def test_a_report_without_parameters_says_so() -> None:
     told = Page(html.render(empty_report())).told()
-    assert "No change was found with these samples. 5 candidates were proposed and 4 of them tried; none was chosen." in told
+    assert (
+        "No change was found with these samples. 5 candidates were proposed and 4 of them tried; none was chosen."
+        in told
+    )
     assert "could just have shown is 0.03" in told
     assert "share captured" not in told
 

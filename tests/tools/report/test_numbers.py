@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.report.numbers import count, listed, number, percent, probability_value
+from probes.words import count
+from tools.report.numbers import listed, number, percent, probability_value
 
 fractions = st.floats(min_value=1e-3, max_value=1 - 1e-3)
 

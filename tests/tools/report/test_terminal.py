@@ -58,7 +58,10 @@ def test_key_facts_stand_at_every_width(width: int) -> None:
 
 def test_a_report_without_parameters_says_so() -> None:
     told = squeezed(printed(empty_report()))
-    assert "No change was found with these samples. 5 candidates were proposed and 4 of them tried; none was chosen." in told
+    assert (
+        "No change was found with these samples. 5 candidates were proposed and 4 of them tried; none was chosen."
+        in told
+    )
     assert "could just have shown is 0.03" in told
     assert "Order parameters" not in told
 

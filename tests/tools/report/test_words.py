@@ -154,7 +154,10 @@ class TestHeadline:
 
     def test_nothing_found_says_what_could_have_been_seen(self) -> None:
         first, second = words.headline(empty_report())
-        assert first == "No change was found with these samples. 5 candidates were proposed and 4 of them tried; none was chosen."
+        assert (
+            first == "No change was found with these samples. "
+            "5 candidates were proposed and 4 of them tried; none was chosen."
+        )
         assert "smallest dissimilarity that these counts could just have shown is 0.03" in second
 
     def test_what_was_screened_out_is_not_said_to_have_been_tried(self) -> None:
