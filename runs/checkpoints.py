@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from probes.errors import InputError
-from runs.adapters import Mix, alone, attach
+from runs.adapters import Mix, attach
 from runs.backend import require_backend
 from runs.columns import require_unchanged
-from runs.controls import checkpoint_folders, setups_of
+from runs.controls import checkpoint_folders, setups_of, single_adapters
 from runs.directory import Run
 from runs.files import shown
 from runs.loading import loading, quiet
@@ -105,20 +105,9 @@ def _mixes(run: Run) -> list[Mix]:
 
 
 def adapter_folders(run: Run) -> list[Path | None]:
-    """The one adapter of each checkpoint [K], None for the base itself.
-
-    Raises InputError where a checkpoint has an adapter scaled, or several mixed.
-    """
-    folders: list[Path | None] = []
-    for mix in _mixes(run):
-        folder = next(iter(mix), None)
-        if mix != alone(folder):
-            raise InputError(
-                f"--engine vllm serves an adapter as it is, neither scaled nor mixed: of the control parameters "
-                f"temperature and prompt; sample {run.manifest.control.name} with --engine transformers"
-            )
-        folders.append(folder)
-    return folders
+    """The one adapter of each checkpoint [K], None for the base itself. Raises InputError as `single_adapters`."""
+    adapters = single_adapters(setups_of(run.manifest), run.manifest.control.name)
+    return [None if one is None else run.path / one for one in adapters]
 
 
 def _model_specs(run: Run) -> list[str]:

@@ -245,6 +245,21 @@ def setups_of(manifest: RunManifest) -> list[Setup]:
     return [control.at(value, sweep.adapters) for value in values]
 
 
+def single_adapters(setups: Sequence[Setup], name: str) -> list[str | None]:
+    """The one adapter at each checkpoint [K], None for the base, for an engine that can do no more.
+
+    name: of the control parameter. Raises InputError where an adapter is scaled, or several are mixed.
+    """
+    adapters = [next(iter(setup.adapters), None) for setup in setups]
+    for adapter, setup in zip(adapters, setups, strict=True):
+        if setup.adapters != ({} if adapter is None else {adapter: 1.0}):
+            raise InputError(
+                "--engine vllm serves an adapter as it is, neither scaled nor mixed: of the control parameters "
+                f"temperature and prompt; sample {shown(name, 40)} with --engine transformers"
+            )
+    return adapters
+
+
 def checkpoint_folders(manifest: RunManifest) -> list[str]:
     """Folders inside the run, each once, that must hold adapters or whole models."""
     swept = [] if manifest.sweep is None else manifest.sweep.adapters

@@ -16,7 +16,7 @@ from probes.progress import Progress
 from probes.prompt import Prompt
 from runs.checkpoints import adapter_folders, open_checkpoints, outline_of
 from runs.columns import WITHOUT_SPLIT
-from runs.controls import PLACEHOLDER, Setup, setups_of
+from runs.controls import PLACEHOLDER, Setup, setups_of, single_adapters
 from runs.directory import SAMPLES_STAGE, Run
 from runs.engines import Drawn, Engine, Request
 from runs.files import shown, write_table_whole
@@ -38,7 +38,7 @@ def sample(run: Run, prompts: Sequence[Prompt], settings: SampleSettings, progre
     """
     table = prompts_table(prompts, settings.system)
     setups = setups_of(run.manifest)
-    require_fit(setups, table, settings)
+    require_fit(setups, run.manifest.control.name, table, settings)
     swept = any(setup.temperature is not None for setup in setups)
     sampling = Sampling(
         temperature=None if swept else settings.temperature,
@@ -248,9 +248,11 @@ def prompt_token_ids(
 # Refusals
 
 
-def require_fit(setups: Sequence[Setup], prompts: pa.Table, settings: SampleSettings) -> None:
-    """Raises InputError where the sampling is told a temperature that the control parameter is to decide, or a
-    prompt has no place for the value that the control parameter fills in."""
+def require_fit(setups: Sequence[Setup], name: str, prompts: pa.Table, settings: SampleSettings) -> None:
+    """Raises InputError where the sampling is told a temperature that the control parameter (its name) is to
+    decide, the engine cannot mix adapters, or a prompt has no place for the value that is filled in."""
+    if settings.engine == "vllm":
+        single_adapters(setups, name)
     if settings.temperature != 1 and any(setup.temperature is not None for setup in setups):
         raise InputError(
             f"--temperature {settings.temperature:g}: in this run the temperature is the control parameter"

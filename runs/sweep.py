@@ -145,7 +145,7 @@ def run_sweep(
     control = None if sweep.control is None else control_named(sweep.control)
     if control is not None:
         setups = [control.at(value, list(sweep.adapters)) for value in sweep.values]
-        sampling.require_fit(setups, sampling.prompts_table(prompts, settings.system), settings)
+        sampling.require_fit(setups, sweep.name, sampling.prompts_table(prompts, settings.system), settings)
     run = begin_sweep(sweep, out, progress, seed=settings.seed)
     sampling.sample(run, prompts, settings, progress)
     scoring.score(run, score_settings, progress)

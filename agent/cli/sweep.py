@@ -22,7 +22,7 @@ HELP_END = examples(
 
 def sweep(
     context: typer.Context,
-    model: Annotated[list[str], typer.Argument(metavar="MODEL", hidden=True)],
+    model: Annotated[list[str], typer.Argument(metavar="MODEL | DIR", hidden=True)],
     control: Annotated[
         str | None,
         typer.Option(

@@ -419,6 +419,10 @@ def test_vllm_serves_adapters_as_they_are(made: Path, tmp_path: Path) -> None:
     merged = sweep_of_control(str(made / "bytes"), "merge=0,0.5", [made / "bytes-A", made / "bytes-B"], Silent())
     with pytest.raises(InputError, match="of the control parameters temperature and prompt; sample merge with"):
         run_sweep(merged, PROMPTS, SampleSettings(engine="vllm"), ON_CPU, tmp_path / "merged", Silent())
+    assert not (tmp_path / "merged").exists()
+    begun = begin_sweep(merged, tmp_path / "begun", Silent())
+    with pytest.raises(InputError, match="serves an adapter as it is"):
+        adapter_folders(begun)
 
 
 def test_a_changed_adapter_is_noticed(made: Path, tmp_path: Path) -> None:

@@ -25,8 +25,9 @@ from runs.manifest import Control
 from runs.sampling import sample
 from runs.sampling_settings import SampleSettings, ScoreSettings
 from runs.scoring import score
+from runs.sweep import run_sweep, sweep_of_control
 from tests.runs.sampled_run import PROMPTS, Heard, all_outputs, begin_run, exact_logliks, record_adapters
-from tests.runs.tiny_models import save_adapter
+from tests.runs.tiny_models import save_adapter, save_model
 
 pytest.importorskip("torch", reason="the backend is not installed")
 
@@ -122,6 +123,21 @@ def test_an_adapter_without_effect_is_said(tmp_path: Path) -> None:
     assert warnings[0] in heard.notes
     samples = run.samples(["token_ids", "finish_reason", "logprob"])
     assert samples.num_rows == 3 * 3 * 4
+
+
+@pytest.mark.vllm
+def test_a_sweep_of_temperatures_with_an_adapter_has_the_likelihoods_of_each(tmp_path: Path) -> None:
+    needs_vllm()
+    base = save_model(tmp_path / "base", layers=3, width=WIDTH)
+    adapter = save_adapter(tmp_path / "adapter", base, layers=[1, 2])
+    sweep = sweep_of_control(str(base), "temperature=0.5,1,2", [adapter], Silent())
+    settings = SampleSettings(draws=8, max_new_tokens=8, engine="vllm")
+    run = run_sweep(sweep, PROMPTS, settings, ScoreSettings(device="cpu"), tmp_path / "run", Silent())
+    samples, loglik_SK = run.samples(["checkpoint", "logprob"]), run.loglik()
+    assert loglik_SK is not None
+    own_S = loglik_SK[np.arange(len(loglik_SK)), samples["checkpoint"].to_numpy()]
+    np.testing.assert_allclose(samples["logprob"].to_numpy(), own_S, atol=0.01)
+    assert np.abs(loglik_SK[:, 0] - loglik_SK[:, 2]).mean() > 1
 
 
 @pytest.mark.vllm
