@@ -126,8 +126,15 @@ class Judge:
     def groups(self, criteria: Sequence[Criterion], item: Item) -> list[list[int]]:
         """Which criteria are asked together, in which order: shuffled by seed and item, in calls of equal size."""
         told = hashlib.shake_256(f"{self._seed}\n{item.prompt}\n{item.response}".encode("utf-8", "surrogatepass"))
-        order = np.argsort(np.frombuffer(told.digest(8 * len(criteria)), dtype="<u8"))
-        return [group.tolist() for group in np.array_split(order, self.calls_for(len(criteria)))]
+        drawn = told.digest(8 * len(criteria))
+        order = sorted(range(len(criteria)), key=lambda place: int.from_bytes(drawn[8 * place :][:8], "little"))
+        calls, start = self.calls_for(len(criteria)), 0
+        groups = []
+        for call in range(calls):
+            size = len(order) // calls + (call < len(order) % calls)
+            groups.append(order[start : start + size])
+            start += size
+        return groups
 
     def request(self, criteria: Sequence[Criterion], item: Item, characters: int = SHOWN) -> Request:
         """One call: these criteria, in this order, on one answer."""
