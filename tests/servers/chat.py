@@ -68,7 +68,8 @@ class ChatServer:
     """Both protocols on one port. model: what answers; lacking: features that are refused; key: that it wants.
 
     `distinct` counts requests by the hash of path and body, `served` those of them that were answered in full,
-    `faults` what was done wrong on purpose. `headers` are those of the last request, `refusals` what was refused.
+    `at_once` those under way now, `faults` what was done wrong on purpose. `headers` are those of the last
+    request, `refusals` what was refused.
     """
 
     def __init__(
@@ -91,10 +92,14 @@ class ChatServer:
         self.last: Mapping[str, Any] = {}
         self.most_at_once = 0
         self.redirect_to: str | None = None
-        self._at_once = 0
+        self.at_once = 0
         self._key = key
         self._delay = delay
         self._server = LoopbackServer(self._handle, port)
+
+    @property
+    def port(self) -> int:
+        return self._server.port
 
     @property
     def openai(self) -> str:
@@ -114,14 +119,14 @@ class ChatServer:
         self._server.__exit__(*error)
 
     async def _handle(self, request: HttpRequest) -> HttpReply:
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             if self._delay:
                 await asyncio.sleep(self._delay)
             return await self._reply(request)
         finally:
-            self._at_once -= 1
+            self.at_once -= 1
 
     async def _reply(self, request: HttpRequest) -> HttpReply:
         from tests.servers import anthropic_wire, openai_wire

@@ -1,0 +1,223 @@
+"""`discover` with language models as a person meets it when the server or the key is at fault."""
+
+import os
+import shutil
+import subprocess
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from agent.cli.app import app
+from agent.cli.ending import OUTSIDE, USAGE, ending_of
+from agent.discovery import discover_run
+from probes.errors import OutsideError
+from runs.directory import Run
+from tests.agent.read_by_models import coding_run, settings, spec_of
+from tests.servers.chat import Asked, ChatServer, Refused, Said
+from tests.servers.faults import Faults
+from tests.servers.reader import ReaderWithControl
+from tools.report.document import Report
+
+PROVIDERS = ("openai", "anthropic")
+KEY = "sk-secret-1234567890"
+QUOTA = {
+    "openai": (
+        429,
+        "You exceeded your current quota, please check your plan and billing details.",
+        "insufficient_quota",
+    ),
+    "anthropic": (
+        400,
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade.",
+        "invalid_request_error",
+    ),
+}
+"""What providers say of an account that is used up: status, message and code."""
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings or keys of the person who tests, and clients that wait less than they would for real servers."""
+    for name in [name for name in os.environ if name.startswith("ORDERPARAM_") or name.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ORDERPARAM_PROCESSES", "1")
+    monkeypatch.setenv("ORDERPARAM_RESAMPLES", "199")
+    for provider in PROVIDERS:
+        monkeypatch.setattr(f"{provider}._base_client.INITIAL_RETRY_DELAY", 0.01)
+        monkeypatch.setattr(f"{provider}._base_client.MAX_RETRY_DELAY", 0.05)
+    monkeypatch.setattr("tools.chat.sdk._READ_SECONDS", 0.5)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing has read yet; each test copies it."""
+    return coding_run(tmp_path_factory.mktemp("made") / "run", prompts=8, draws=5).path
+
+
+@pytest.fixture(scope="module")
+def spared(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Counter[str], Report]]:
+    """By provider: the requests of a discovery that nothing disturbs, and its report."""
+    found = {}
+    for provider in PROVIDERS:
+        run = shutil.copytree(made, tmp_path_factory.mktemp(provider) / "run")
+        with ChatServer(ReaderWithControl()) as server:
+            report = discover_run(Run.open(run), settings(server, provider, rounds=1, name="d1"))
+            found[provider] = (Counter(server.served), report)
+    return found
+
+
+def command(run: Path, spec: str) -> list[str]:
+    return ["discover", str(run), "--model", spec, "--rounds", "1", "--name", "d1", "--quiet"]
+
+
+def orderparam(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command in this process."""
+    capfd.readouterr()
+    code = ending_of(app, arguments, "orderparam")
+    captured = capfd.readouterr()
+    return code, captured.out, captured.err
+
+
+class Limited(ReaderWithControl):
+    """The simulated reader, whose account is used up after so many answers."""
+
+    def __init__(self, provider: str, answers: int) -> None:
+        super().__init__()
+        self.left = answers
+        self.said = QUOTA[provider]
+
+    def __call__(self, asked: Asked) -> Said:
+        if not self.left:
+            raise Refused(*self.said)
+        self.left -= 1
+        return super().__call__(asked)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("outage", ["down", "out of quota"])
+def test_after_an_outage_the_same_command_pays_for_the_rest(
+    made: Path,
+    spared: dict[str, tuple[Counter[str], Report]],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    provider: str,
+    outage: str,
+) -> None:
+    run = shutil.copytree(made, tmp_path / "run")
+    answers = 30
+    closing = Faults(first=["none"] * answers + ["closed connection"] * 1000)
+    failing = {
+        "down": ChatServer(ReaderWithControl(), faults=closing),
+        "out of quota": ChatServer(Limited(provider, answers)),
+    }[outage]
+    with failing as server:
+        asked = command(run, spec_of(server, provider))
+        code, out, err = orderparam(capfd, *asked)
+    paid = Counter(server.served)
+    assert (code, out, paid.total()) == (OUTSIDE, "", answers)
+    _says_what_to_do(err)
+    assert (outage == "out of quota") == ("the quota or credit is used up" in err)
+    code, out, err = orderparam(capfd, *asked)  # by now nobody is there at all
+    assert (code, out) == (OUTSIDE, "")
+    _says_what_to_do(err)
+    assert f"nobody answers at 127.0.0.1:{server.port}" in err
+    with ChatServer(ReaderWithControl(), port=server.port) as mended:
+        code, out, err = orderparam(capfd, *asked)
+    assert (code, err) == (0, "")
+    assert "program code" in out
+    requests, expected = spared[provider]
+    assert paid + mended.served == requests
+    assert set(requests.values()) == {1}
+    assert mended.distinct == mended.served
+    report = Report.load(run / "discoveries" / "d1")
+    assert (report.total, report.set.share) == (expected.total, expected.set.share)
+    failures = [one for one in report.warnings if "gave no verdict that could be used" in one]
+    assert [one for one in report.warnings if one not in failures] == list(expected.warnings)
+    assert len(failures) == 1
+    assert report.usage.failed > 0
+    assert report.usage.calls == expected.usage.calls == requests.total()
+
+
+def _says_what_to_do(err: str) -> None:
+    assert len(err.splitlines()) == 1
+    assert err.startswith("orderparam: error: ")
+    assert "run the same command again" in err
+    assert "what was answered is kept" in err
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_absent_key_is_one_line(made: Path, capfd: pytest.CaptureFixture[str], provider: str) -> None:
+    code, out, err = orderparam(capfd, *command(made, f"{provider}:some-model"))
+    assert (code, out) == (USAGE, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"orderparam: error: {provider.upper()}_API_KEY is not set: ")
+    assert "set the variable" in err
+    assert not (made / "discoveries").exists()
+
+
+def holding(folder: Path, secret: str) -> list[Path]:
+    """Files whose bytes hold the secret."""
+    return [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_key_stands_nowhere_after_a_run_with_failures(
+    made: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    monkeypatch.setenv("ORDERPARAM_API_KEY", KEY)
+    run = shutil.copytree(made, tmp_path / "run")
+
+    def telling(asked: Asked) -> Said:
+        raise Refused(402, f"No credit is left for what was sent with Authorization: Bearer {KEY}")
+
+    with ChatServer(telling, key=KEY) as server:
+        asked = command(run, spec_of(server, provider))
+        code, out, said = orderparam(capfd, *asked)
+        assert (code, out) == (OUTSIDE, "")
+        assert "Bearer [ORDERPARAM_API_KEY]" in said
+        said += _traceback(capfd, *asked)
+    said += _traceback(capfd, *asked, variables=True)  # nobody is there
+    with ChatServer(ReaderWithControl(), key=KEY, faults=Faults(0.3, seed=1), port=server.port) as faulty:
+        code, *heard = orderparam(capfd, *asked[:-1])
+    assert code == 0
+    assert faulty.faults.done.total() > 20
+    assert "program code" in heard[0]
+    assert (run / "ledger.sqlite").is_file()
+    assert KEY not in said + "".join(heard)
+    assert not holding(tmp_path, KEY)
+
+
+def _traceback(capfd: pytest.CaptureFixture[str], *arguments: str, variables: bool = False) -> str:
+    """What `--debug` shows of a failure. variables: and what they hold, as tools that report errors show it."""
+    capfd.readouterr()
+    with pytest.raises(OutsideError) as caught:
+        ending_of(app, [*arguments, "--debug"], "orderparam")
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=variables)
+    captured = capfd.readouterr()
+    return "".join([*told.format(), captured.out, captured.err])
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_wrong_key_is_not_shown_by_a_process_that_logs_all_it_does(
+    made: Path, tmp_path: Path, provider: str
+) -> None:
+    run = shutil.copytree(made, tmp_path / "run")
+    logging = {"OPENAI_LOG": "debug", "ANTHROPIC_LOG": "debug"}
+    with ChatServer(ReaderWithControl(), key="another") as server:
+        done = subprocess.run(
+            [sys.executable, "-m", "orderparam", *command(run, spec_of(server, provider)), "--debug"],
+            env={**os.environ, **logging, "ORDERPARAM_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert server.refusals == [f"Incorrect API key provided: Bearer {KEY}"]
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "refuses the key in ORDERPARAM_API_KEY" in done.stderr
+    assert KEY not in done.stdout + done.stderr
+    assert not holding(tmp_path, KEY)
