@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from runs.importing import import_sweep
 from runs.storing import ImportOptions
 from tests.agent.read_by_models import coding_run, settings
 from tests.servers.chat import Asked, ChatServer, Said
-from tests.servers.faults import Faults
+from tests.servers.faults import CONTENT, HARMLESS, TRANSPORT, Faults
 from tests.servers.reader import ReaderWithControl, SimulatedReader
 from tools.chat.ledger import Ledger
 from tools.report.document import Report
@@ -139,27 +141,57 @@ def _is_told_what_is_left(model: Remembering, report: Report) -> None:
     assert f"program code ({report.parameters[0].question})" in second
 
 
-def test_faulty_servers_change_nothing_of_the_set(tmp_path: Path) -> None:
-    with ChatServer(ReaderWithControl()) as server:
-        sound = discover_run(coding_run(tmp_path / "sound"), settings(server))
-    with ChatServer(ReaderWithControl(), faults=Faults(0.3, seed=1)) as server:
-        faulty = discover_run(coding_run(tmp_path / "faulty"), settings(server))
-        assert sum(server.faults.done.values()) > 50
-    assert names(faulty) == names(sound)
-    assert faulty.usage.unusable > 0
-    assert any(re.search(r"gave no verdict that could be used in \d+ of", one) for one in faulty.warnings)
-    assert not any("gave no verdict" in one for one in sound.warnings)
-    lost = faulty.parameters[0].judged
-    counted = [
-        lost.before,
-        lost.after,
-        lost.refused.before,
-        lost.refused.after,
-        lost.failed.before,
-        lost.failed.after,
-    ]
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_faulty_servers_change_nothing_of_the_set(run: Run, tmp_path: Path, provider: str) -> None:
+    sound = _discovered(run.path, tmp_path / "sound", provider, Faults())
+    faults = Faults(0.3, seed=1)
+    began = time.monotonic()
+    faulty = _discovered(run.path, tmp_path / "faulty", provider, faults)
+    _assert_survived(faulty, sound, faults, time.monotonic() - began)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_faulty_servers_change_nothing_of_the_set_on_real_answers(
+    data_folder: Path, tmp_path: Path, provider: str, seed: int
+) -> None:
+    sweep = data_folder / "em-ladder" / "sweep.jsonl"
+    ladder = import_sweep(sweep, tmp_path / "made", ImportOptions(axis="checkpoint")).run.path
+    sides = {"before": "8", "after": "19"}
+    sound = _discovered(ladder, tmp_path / "sound", provider, Faults(), **sides)
+    faults = Faults(0.3, seed=seed)
+    began = time.monotonic()
+    faulty = _discovered(ladder, tmp_path / "faulty", provider, faults, **sides)
+    _assert_survived(faulty, sound, faults, time.monotonic() - began)
+
+
+def _discovered(made: Path, copy: Path, provider: str, faults: Faults, **given: Any) -> Report:
+    """The report of a discovery in a copy of a run, from a server that does so much wrong of what it is asked."""
+    with ChatServer(ReaderWithControl(), faults=faults) as server:
+        report = discover_run(Run.open(shutil.copytree(made, copy)), settings(server, provider, **given))
+        assert faults.done.total() == pytest.approx(faults.share * server.distinct.total(), rel=0.25)
+        assert report.usage.calls == server.served.total()
+    return report
+
+
+def _assert_survived(faulty: Report, sound: Report, faults: Faults, seconds: float) -> None:
+    """The same set, in a bounded time, and all that was lost on the way is told."""
     assert faulty.samples is not None
-    assert sum(counted) == faulty.samples.before + faulty.samples.after
+    assert set(faults.done) == {*TRANSPORT, *CONTENT}
+    assert [one.question for one in faulty.parameters] == [one.question for one in sound.parameters]
+    assert seconds < 60
+    assert (sound.usage.unusable, sound.usage.failed) == (0, 0)
+    spoiling = sum(faults.done[kind] for kind in CONTENT if kind not in HARMLESS)
+    assert (
+        spoiling / 2 < faulty.usage.unusable <= spoiling
+    )  # tool calls and single verdicts are not spoiled by all
+    assert any(re.search(r"gave no verdict that could be used in [\d,]+ of", one) for one in faulty.warnings)
+    assert not any("gave no verdict" in one for one in sound.warnings)
+    for one in faulty.parameters:
+        told = (one.judged, one.judged.refused, one.judged.failed)
+        assert sum(count.before for count in told) == faulty.samples.before
+        assert sum(count.after for count in told) == faulty.samples.after
 
 
 def test_budgets_of_calls_hold_and_leave_enough_for_the_report(run: Run) -> None:

@@ -21,7 +21,10 @@ TRANSPORT = ("rate limit", "server error", "time-out", "closed connection", "hal
 """Faults that are no answer: clients try again."""
 
 CONTENT = ("wrong JSON", "refusal", "off the scale", "too few verdicts", "echo", "empty", "fenced", "prose around")
-"""Faults that are an answer, and were paid for. The last two lose nothing: a reader copes."""
+"""Faults that are an answer, and were paid for."""
+
+HARMLESS = ("fenced", "prose around")
+"""Of those the ones that lose nothing: a reader copes."""
 
 _HANGS = 2.0  # seconds of a time-out; clients in tests wait for less
 
