@@ -18,11 +18,16 @@ from agent.proposals import MOST_PROPOSED, PROPOSALS, Proposal, candidate_from, 
 from agent.proposer_tools import TOOLS, Toolbox, tried
 from agent.state import CandidateState, DiscoveryState, by_id
 from agent.workbench import Workbench
+from probes.errors import OutsideError
+from runs.files import shown
 from tools.chat.asking import Asker
 from tools.chat.interface import Answer, BudgetSpent, CallFailed, Lacking, Message, Request
 
 PROPOSING = "proposing"
 """The purpose of its calls, as the usage names it."""
+
+_ANSWERED = ("rejected", "too long")
+"""Failures by which a server says that it does not want a request; after others it may well answer later."""
 
 STEPS = 6
 """Turns in which a model may call tools before it submits."""
@@ -56,6 +61,11 @@ def proposed_by(spec: str, state: DiscoveryState, bench: Workbench, known: Seque
     except BudgetSpent as spent:
         return Proposed(spent=str(spent))
     except CallFailed as failure:
+        if failure.reason not in _ANSWERED:  # a search that goes on without would be over, and the report empty
+            raise OutsideError(
+                f"{shown(spec, 80)} is to propose, but {failure.detail}; see that the server is up and its "
+                "address right, then run the same command again: what was answered is kept"
+            ) from None
         return Proposed(said=(f"{spec} proposed nothing in round {state['round']}: {failure}",))
     if isinstance(proposals, str):
         return Proposed(said=(f"{spec} proposed nothing in round {state['round']}: {proposals}",))

@@ -141,6 +141,27 @@ def test_after_an_outage_the_same_command_pays_for_the_rest(
     assert report.usage.calls == expected.usage.calls == requests.total()
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_proposer_that_gets_no_answer_leaves_no_empty_report(
+    made: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], provider: str
+) -> None:
+    """As behind a gateway whose server is down: somebody answers, but never with an answer."""
+    run = shutil.copytree(made, tmp_path / "run")
+    port = 0
+    for fault in ("server error", "closed connection", "rate limit", "no JSON"):
+        with ChatServer(ReaderWithControl(), faults=Faults(1.0, [fault]), port=port) as server:
+            port = server.port
+            asked = command(run, spec_of(server, provider))
+            code, out, err = orderparam(capfd, *asked)
+        assert (code, out) == (OUTSIDE, ""), fault
+        _says_what_to_do(err)
+        assert not list(run.rglob("report.*"))
+    with ChatServer(ReaderWithControl(), port=port):
+        code, out, err = orderparam(capfd, *asked)
+    assert (code, err) == (0, "")
+    assert "program code" in out
+
+
 def _says_what_to_do(err: str) -> None:
     assert len(err.splitlines()) == 1
     assert err.startswith("orderparam: error: ")
