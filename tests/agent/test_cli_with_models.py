@@ -1,9 +1,8 @@
 """`discover` with language models as a person meets it when the server or the key is at fault."""
 
+import logging
 import os
 import shutil
-import subprocess
-import sys
 import traceback
 from collections import Counter
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from agent.cli.app import app
 from agent.cli.ending import OUTSIDE, USAGE, ending_of
 from agent.discovery import discover_run
-from probes.errors import OutsideError
+from probes.errors import InputError, OrderparamError, OutsideError
 from runs.directory import Run
 from tests.agent.read_by_models import coding_run, settings, spec_of
 from tests.servers.chat import Asked, ChatServer, Refused, Said
@@ -211,10 +210,15 @@ def test_a_key_stands_nowhere_after_a_run_with_failures(
     assert not holding(tmp_path, KEY)
 
 
-def _traceback(capfd: pytest.CaptureFixture[str], *arguments: str, variables: bool = False) -> str:
+def _traceback(
+    capfd: pytest.CaptureFixture[str],
+    *arguments: str,
+    error: type[OrderparamError] = OutsideError,
+    variables: bool = False,
+) -> str:
     """What `--debug` shows of a failure. variables: and what they hold, as tools that report errors show it."""
     capfd.readouterr()
-    with pytest.raises(OutsideError) as caught:
+    with pytest.raises(error) as caught:
         ending_of(app, [*arguments, "--debug"], "orderparam")
     told = traceback.TracebackException.from_exception(caught.value, capture_locals=variables)
     captured = capfd.readouterr()
@@ -222,23 +226,24 @@ def _traceback(capfd: pytest.CaptureFixture[str], *arguments: str, variables: bo
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_wrong_key_is_not_shown_by_a_process_that_logs_all_it_does(
-    made: Path, tmp_path: Path, provider: str
+def test_a_wrong_key_is_not_shown_where_all_that_libraries_log_is_kept(
+    made: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
 ) -> None:
+    monkeypatch.setenv("ORDERPARAM_API_KEY", KEY)
     run = shutil.copytree(made, tmp_path / "run")
-    logging = {"OPENAI_LOG": "debug", "ANTHROPIC_LOG": "debug"}
-    with ChatServer(ReaderWithControl(), key="another") as server:
-        done = subprocess.run(
-            [sys.executable, "-m", "orderparam", *command(run, spec_of(server, provider)), "--debug"],
-            env={**os.environ, **logging, "ORDERPARAM_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert server.refusals == [f"Incorrect API key provided: Bearer {KEY}"]
-    assert done.returncode != 0
-    assert "Traceback" in done.stderr
-    assert "refuses the key in ORDERPARAM_API_KEY" in done.stderr
-    assert KEY not in done.stdout + done.stderr
+    with ChatServer(ReaderWithControl(), key="another") as server, caplog.at_level(logging.DEBUG):
+        asked = command(run, spec_of(server, provider))
+        code, out, err = orderparam(capfd, *asked)
+        said = err + _traceback(capfd, *asked, error=InputError)
+    assert (code, out) == (USAGE, "")
+    assert len(err.splitlines()) == 1
+    assert "refuses the key in ORDERPARAM_API_KEY (Incorrect API key provided: Bearer [ORDERPARAM_API_KEY])" in err
+    assert set(server.refusals) == {f"Incorrect API key provided: Bearer {KEY}"}
+    assert any(one.name.startswith(provider) for one in caplog.records)
+    assert KEY not in said + caplog.text
     assert not holding(tmp_path, KEY)
