@@ -10,11 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from agent.alerts import SIDES
 from agent.comparison import REPORT, SELECT, Part
 from agent.discovery import (
     REPORT_FILE,
@@ -31,21 +28,20 @@ from agent.known_judging import Judging, judging_of
 from agent.known_set import Questions, candidates_named, candidates_reported, is_learned, resolved
 from agent.progress import Progress, Silent
 from agent.reporting import SAMPLES_KEY, assemble, numbers_on, samples_known_by
+from agent.scores_table import SCORES_FILE, scores_table
 from agent.settings import DiscoverSettings, shown
-from agent.state import CandidateState, is_judged
+from agent.state import CandidateState
 from agent.totals import total_of
 from agent.workbench import Workbench
 from probes.errors import InputError
 from runs.directory import Run
 from runs.files import explained, write_json_whole, write_table_whole
-from runs.schema import SPLITS
 from tools.layout import FEWEST_PROMPTS
 from tools.nulls import p_values, q_values
 from tools.report.document import Report
 from tools.report.save import save_report
 
 ASKED_FILE = "measure.json"
-SCORES_FILE = "scores.parquet"
 
 
 def measure_set(
@@ -230,38 +226,3 @@ def _require_levels(numbers: SetNumbers, chosen: list[CandidateState], short: li
         raise InputError(
             "too few prompts have answers on both sides with a level on every parameter; measure fewer at a time"
         )
-
-
-def scores_table(bench: Workbench, chosen: list[CandidateState]) -> pa.Table:
-    """A row a sample of the comparison: its id, prompt, side and split, and score and level of each parameter.
-
-    `NAME` holds the score as it was measured or came with the data, `NAME level` its level's name, null without.
-    What a language model judged has no score but `NAME quote`, the words that decided.
-    """
-    comparison = bench.comparison
-    layout = comparison.layout
-    columns: dict[str, Any] = {
-        "sample_id": list(comparison.sample_ids),
-        "prompt_id": [comparison.prompt_ids_Q[q] for q in layout.prompt_N.tolist()],
-        "side": [SIDES[side] for side in layout.side_N.tolist()],
-        "split": [SPLITS[split] for split in comparison.split_N.tolist()],
-    }
-    for candidate, level_N in zip(chosen, bench.levels(chosen).T, strict=True):
-        names = [name for name, _ in candidate["scale"]["levels"]]
-        if not is_judged(candidate):
-            columns[candidate["id"]] = _scores(bench, candidate["judge"])
-        columns[f"{candidate['id']} level"] = [names[level] if level >= 0 else None for level in level_N.tolist()]
-        if bench.judgments is not None and is_judged(candidate):
-            quotes = bench.judgments.quotes(candidate)
-            columns[f"{candidate['id']} quote"] = [quotes.get(row) for row in range(layout.samples)]
-    return pa.table(columns)
-
-
-def _scores(bench: Workbench, judge: str) -> pa.Array:
-    if not judge.startswith("data:"):
-        number_N = bench.scores.numbers(judge)
-        return pa.array(number_N, mask=np.isnan(number_N))
-    raw = bench.scores.data[judge.removeprefix("data:")]
-    if all(label is None or isinstance(label, int | float) for label in raw):
-        return pa.array([None if label is None else float(label) for label in raw], pa.float64())
-    return pa.array([None if label is None else str(label) for label in raw], pa.string())

@@ -21,6 +21,7 @@ from agent.estimates import SetNumbers, interval, share_of_bound
 from agent.examples import UNEXPLAINED, unexplained
 from agent.parameters import off_scale_warnings, parameters_of
 from agent.reading import largest_residuals
+from agent.scores_table import SCORES_FILE, scores_table
 from agent.selecting import q_values_of
 from agent.settings import BUILTIN
 from agent.state import CandidateState, DiscoveryState, by_id
@@ -29,6 +30,7 @@ from agent.tried import candidates_of
 from agent.workbench import Workbench
 from probes.scale import IntArray
 from runs.directory import Run
+from runs.files import write_table_whole
 from runs.manifest import program_version
 from tools.layout import AFTER, BEFORE
 from tools.report.document import (
@@ -70,7 +72,11 @@ def report(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
 def write_report(state: DiscoveryState, bench: Workbench) -> None:
     asked = json.dumps(state["fingerprint"], sort_keys=True)
     seen = bench.run.count_report(bench.name, hashlib.sha256(asked.encode()).hexdigest())
-    save_report(report_of(state, bench, seen), bench.run.discovery_folder(bench.name))
+    folder = bench.run.discovery_folder(bench.name)
+    made = report_of(state, bench, seen)
+    chosen = by_id(state["candidates"], state.get("chosen", []))
+    write_table_whole(folder / SCORES_FILE, scores_table(bench, chosen))
+    save_report(made, folder)
 
 
 def report_of(state: DiscoveryState, bench: Workbench, reports_seen: int) -> Report:

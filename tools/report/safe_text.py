@@ -2,7 +2,7 @@
 
 Control characters, bidirectional overrides, invisible characters and lone surrogates become visible escapes
 (`\\x1b`, `U+202E`). Then each kind of output gets its own escaping: the terminal takes `rich.text.Text` objects,
-which hold no markup; HTML is escaped by the template engine; Markdown by the functions below.
+which hold no markup; HTML is escaped by the template engine; Markdown and LaTeX by the functions below.
 """
 
 import re
@@ -89,6 +89,25 @@ def markdown_cell(text: str, limit: int | None = None) -> str:
     line = markdown_inline(text, limit)
     return line.replace("|", "\\|") if line.startswith("`") else line
 
+
+def latex_inline(text: str, limit: int | None = None) -> str:
+    """One line of LaTeX that sets the text itself, in any font encoding; letters outside ASCII are kept."""
+    line = one_line(re.sub(r"\s+", " ", visible(text)), limit)
+    line = re.sub(r"[\\{}$&#_%^~<>|\"`\[\]]", lambda match: _LATEX[match[0]], line)
+    return re.sub(r"([-',])(?=\1)", r"\1{}", line)  # or two of them are set as one sign
+
+
+_LATEX = {
+    **{sign: f"\\{sign}" for sign in "{}$&#_%"},
+    **{sign: f"{{{sign}}}" for sign in "[]"},
+    **{sign: f"\\symbol{{{ord(sign)}}}" for sign in '"`'},
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
 
 _ACTED_ON = re.compile(r"[@$`\\]|#\d|://|www\.|:[\w+-]+:|\bGH-\d|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
 

@@ -1,0 +1,49 @@
+"""Scores and levels of every sample on the parameters of a set: `scores.parquet` beside the report."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from agent.alerts import SIDES
+from agent.state import CandidateState, is_judged
+from agent.workbench import Workbench
+from runs.schema import SPLITS
+
+SCORES_FILE = "scores.parquet"
+
+
+def scores_table(bench: Workbench, chosen: Sequence[CandidateState]) -> pa.Table:
+    """A row a sample of the comparison: its id, prompt, side and split, and score and level of each parameter.
+
+    `NAME` holds the score as it was measured or came with the data, `NAME level` its level's name, null without.
+    What a language model judged has no score but `NAME quote`, the words that decided.
+    """
+    comparison = bench.comparison
+    layout = comparison.layout
+    columns: dict[str, Any] = {
+        "sample_id": list(comparison.sample_ids),
+        "prompt_id": [comparison.prompt_ids_Q[q] for q in layout.prompt_N.tolist()],
+        "side": [SIDES[side] for side in layout.side_N.tolist()],
+        "split": [SPLITS[split] for split in comparison.split_N.tolist()],
+    }
+    for candidate, level_N in zip(chosen, bench.levels(chosen).T, strict=True):
+        names = [name for name, _ in candidate["scale"]["levels"]]
+        if not is_judged(candidate):
+            columns[candidate["id"]] = _scores(bench, candidate["judge"])
+        columns[f"{candidate['id']} level"] = [names[level] if level >= 0 else None for level in level_N.tolist()]
+        if bench.judgments is not None and is_judged(candidate):
+            quotes = bench.judgments.quotes(candidate)
+            columns[f"{candidate['id']} quote"] = [quotes.get(row) for row in range(layout.samples)]
+    return pa.table(columns)
+
+
+def _scores(bench: Workbench, judge: str) -> pa.Array:
+    if not judge.startswith("data:"):
+        number_N = bench.scores.numbers(judge)
+        return pa.array(number_N, mask=np.isnan(number_N))
+    raw = bench.scores.data[judge.removeprefix("data:")]
+    if all(label is None or isinstance(label, int | float) for label in raw):
+        return pa.array([None if label is None else float(label) for label in raw], pa.float64())
+    return pa.array([None if label is None else str(label) for label in raw], pa.string())
