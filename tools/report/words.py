@@ -41,7 +41,7 @@ def side_names(report: Report) -> tuple[str, str]:
 
 def fixed_beforehand(report: Report) -> bool:
     """Whether the set was given, not found: nothing was tried, and q is of the rows that were measured."""
-    return not report.candidates
+    return bool(report.parameters) and not report.candidates
 
 
 def measured_split(report: Report) -> str:

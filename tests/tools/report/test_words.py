@@ -260,6 +260,11 @@ class TestFinePrint:
         assert "Measured on all 420 samples" in said
         assert "the set was fixed beforehand" in said
 
+    def test_a_search_that_proposed_nothing_is_not_said_to_have_been_given_a_set(self) -> None:
+        said = " ".join(fine_print(empty_report(candidates=())))
+        assert "beforehand" not in said
+        assert "neither proposing nor selecting saw" in said
+
     def test_a_set_fixed_beforehand_on_two_splits(self) -> None:
         # 300 + 300 samples measured, of which the report split holds 420: select counts too, and q is of all 600
         one = report(candidates=(), samples=BySide(before=300, after=300))
