@@ -1,4 +1,4 @@
-"""What judging costs beside the model: throughput against a bare loop, memory, and how fast a ledger is read again.
+"""What judging costs beside the model: throughput against a bare loop, memory, how fast a ledger is read again.
 
     python -m benchmarks.judging           about four minutes on two cores
     python -m benchmarks.judging --judgments 1000
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -322,9 +322,9 @@ def measured(judgments: int) -> tuple[list[Throughput], list[Memory]]:
                     found = asyncio.run(throughput(specs[provider], criteria, judgments, Path(folder)))
                 speeds.append(found)
                 print(
-                    f"{provider}, {criteria} criteria a call: {found.tool:.0f} calls a second, bare {found.bare:.0f};"
-                    f" ratio {found.wall:.2f} ({found.wall_low:.2f} to {found.wall_high:.2f}), by CPU time"
-                    f" {found.cpu:.2f}",
+                    f"{provider}, {criteria} criteria a call: {found.tool:.0f} calls a second, "
+                    f"bare {found.bare:.0f}; ratio {found.wall:.2f} "
+                    f"({found.wall_low:.2f} to {found.wall_high:.2f}), by CPU time {found.cpu:.2f}",
                     flush=True,
                 )
             size = remembered(specs[provider], judgments)
