@@ -179,7 +179,10 @@ def _assert_survived(faulty: Report, sound: Report, faults: Faults, seconds: flo
     """The same set, in a bounded time, and all that was lost on the way is told."""
     assert faulty.samples is not None
     assert set(faults.done) == {*TRANSPORT, *CONTENT}
-    assert [one.question for one in faulty.parameters] == [one.question for one in sound.parameters]
+    # Lost verdicts may let one more pass the stopping rule at its margin; nothing that was found may be lost.
+    chosen = [one.question for one in sound.parameters]
+    assert chosen
+    assert [one.question for one in faulty.parameters][: len(chosen)] == chosen
     assert seconds < 60
     assert (sound.usage.unusable, sound.usage.failed) == (0, 0)
     spoiling = sum(faults.done[kind] for kind in CONTENT if kind not in HARMLESS)
