@@ -48,10 +48,18 @@ def transition(
     from agent.progress import shown_on_stderr, visible
     from agent.settings import OutputSettings, TransitionSettings, load
     from agent.transition import transition_report
+    from probes.errors import InputError
     from runs.directory import Run
+    from runs.files import shown
 
     settings = load(TransitionSettings, context.params)
     output = load(OutputSettings, context.params)
+    if figure is not None and figure.suffix.lower() != ".svg":
+        raise InputError(
+            f"--figure {shown(repr(str(figure)))}: the curve is drawn as SVG; name a file that ends in .svg"
+        )
+    if figure is not None and not figure.parent.is_dir():
+        raise InputError(f"--figure {shown(figure)}: there is no folder {shown(figure.parent)}")
     opened = Run.open(run)
     with shown_on_stderr(output.quiet) as progress:
         report = transition_report(opened, settings, progress)

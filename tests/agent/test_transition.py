@@ -164,3 +164,10 @@ def test_the_command_prints_a_page_json_and_a_figure(
     assert report.transition.at == 18.0
     assert ending_of(app, ["transition", str(run.path), "--window", "0"], "orderparam") == USAGE
     assert "--window: '0': input should be greater than or equal to 1" in capfd.readouterr().err
+    for wrong, named in (
+        ("", "name a file that ends in .svg"),
+        ("curve.png", "name a file that ends in .svg"),
+        (str(tmp_path / "none" / "curve.svg"), "there is no folder"),
+    ):
+        assert ending_of(app, ["transition", str(run.path), "--figure", wrong], "orderparam") == USAGE
+        assert named in capfd.readouterr().err
