@@ -67,7 +67,7 @@ def sweep_of_control(
         raise InputError(f"--adapter: {chosen.name} works with {wanted}, and {len(adapters)} are named")
     if len({folder.resolve() for folder in adapters}) < len(adapters):
         raise InputError(f"--adapter {shown(adapters[0])}: the same adapter twice, so that nothing would change")
-    model_folder(model)
+    _require_model(model)
     _require_adapters(adapters, model, progress, scaled=fewest > 0)
     inside = {f"{CHECKPOINTS_FOLDER}/adapter{number}": path for number, path in enumerate(adapters, 1)}
     said = [chosen.describe([str(folder) for folder in adapters]), *_sorted(written, values)]
@@ -90,6 +90,8 @@ def sweep_of_models(
     if isinstance(ordered[0], str):
         written = [str(value) for value in written]
     folders = [Path(model_folder(models[written.index(value)])) for value in ordered]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise InputError("--models: the same folder twice, so that nothing would change")
     _require_models(folders, progress)
     said = [f"{value} is {shown(folder)}" for value, folder in zip(ordered, folders, strict=True)]
     said += _sorted(written, ordered)
@@ -164,6 +166,14 @@ def _absolute(model: str) -> str:
 
 
 # Whether it can be trusted
+
+
+def _require_model(model: str) -> None:
+    """InputError where there is none of this name, before a run of it begins."""
+    from transformers import AutoConfig
+
+    with loading(model), quiet():
+        AutoConfig.from_pretrained(model_folder(model))
 
 
 def _require_adapters(folders: Sequence[Path], model: str, progress: Progress, *, scaled: bool) -> None:

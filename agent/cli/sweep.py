@@ -104,6 +104,7 @@ def _show(run: "Run", *, as_json: bool) -> None:
 
     from agent.cli.ending import to_stdout
     from agent.progress import visible
+    from agent.transition import FEWEST_VALUES
     from runs.sampling import summary
 
     manifest, drawn = run.manifest, summary(run)
@@ -128,5 +129,6 @@ def _show(run: "Run", *, as_json: bool) -> None:
             f"{drawn['mean_tokens']:.0f} tokens each, {drawn['cut']:.0%} cut at the limit; all of them scored",
             file=stdout,
         )
-        following = "discover" if any(isinstance(value, str) for value in control.values) else "transition"
+        numbers = not any(isinstance(value, str) for value in control.values)
+        following = "transition" if numbers and len(control.values) >= FEWEST_VALUES else "discover"
         print(visible(f"next: orderparam {following} {run.path}"), file=stdout)

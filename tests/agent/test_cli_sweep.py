@@ -162,6 +162,7 @@ def test_who_reads_the_samples_sees_the_template(here: Path, capfd: pytest.Captu
         (("--models", "base", "other", "--values", "1"), "--values: 1 values for 2 models"),
         (("--models", "base", "other", "--values", "1,2", "--adapter", "A"), "leave out --control and --adapter"),
         (("--models", "base", "nowhere/at/all", "--values", "1,2"), "there is no such folder"),
+        (("--models", "base", "base", "--values", "1,2"), "--models: the same folder twice"),
     ],
 )
 def test_wrong_usage_is_one_line_and_nothing_is_written(
@@ -173,6 +174,27 @@ def test_wrong_usage_is_one_line_and_nothing_is_written(
     assert line.startswith("orderparam: error:")
     assert named in line
     assert not Path("run").exists()
+
+
+def test_a_model_that_nobody_has_leaves_no_run(
+    here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    code, _, err = said(capfd, "sweep", "nobody/model", "--control", "temperature=1,2", *HOW, "--out", "run")
+    assert (code, "the model nobody/model cannot be loaded" in err) == (USAGE, True)
+    assert not Path("run").exists()
+
+
+def test_two_values_are_compared_next_and_three_are_looked_along(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for values, following in (("1,2", "discover"), ("1,2,3", "transition")):
+        command = ("sweep", "base", "--control", f"temperature={values}", *HOW, "--draws", 1, "--out", following)
+        code, out, err = said(capfd, *command)
+        assert code == 0, err
+        assert f"next: orderparam {following} {following}" in out
 
 
 def test_without_out_nothing_begins(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
