@@ -65,7 +65,7 @@ def transition_sentences(sweep: Sweep) -> list[str]:
         )
         said = [
             f"No transition: {among} stands out. The largest dissimilarity, at {name} {point.at:g}, is {found}; "
-            "it is not surely above the median along the sweep, and twice as much."
+            f"a transition is surely above {_median_words(transition)}, and at twice its odds at least."
         ]
     else:
         said = [f"Behavior changes most at {name} {point.at:g}: the dissimilarity of its two sides is {found}."]
@@ -79,8 +79,7 @@ def _peak_sentence(transition: Transition, peak: TransitionPeak, name: str, plac
     """Position, height and width of a peak; the first one was named already."""
     between = f"between {peak.low:g} and {peak.high:g} (95%)"
     subject = f"It lies {between}" if place == 0 else f"Another peak is at {name} {peak.at:g}, {between}"
-    median = "median of the bounds" if transition.bound == "lower" else "median along the sweep"
-    stands = f"stands {number(peak.height.value or 0.0)} above the {median}"
+    stands = f"stands {number(peak.height.value or 0.0)} above {_median_words(transition)}"
     if peak.height.low is not None:
         stands += f" (at least {number(peak.height.low, 'down')})"
     if peak.width.value is None:
@@ -91,6 +90,10 @@ def _peak_sentence(transition: Transition, peak: TransitionPeak, name: str, plac
     if peak.width.low is not None and peak.width.high is not None:
         wide += f" ({peak.width.low:.3g} to {peak.width.high:.3g})"
     return f"{subject}, {stands}, and is {wide} wide at half of that."
+
+
+def _median_words(transition: Transition) -> str:
+    return "the median of the bounds" if transition.bound == "lower" else "the median along the sweep"
 
 
 def _is_one_place(transition: Transition, peak: TransitionPeak) -> bool:
@@ -219,6 +222,7 @@ class Drawing:
     gradient: float | None
     described: str
     axis: str
+    upright: str
 
 
 def drawing(sweep: Sweep | None) -> Drawing | None:
@@ -250,6 +254,7 @@ def drawing(sweep: Sweep | None) -> Drawing | None:
         gradient=float(np.interp(norm, at_B, x_B)) if norm is not None and inside else None,
         described=" ".join(transition_sentences(sweep)),
         axis=axis_words(sweep.name, sweep.unit),
+        upright="dissimilarity" if transition.bound == "exact" else "dissimilarity, lower bound",
     )
 
 

@@ -27,6 +27,7 @@ _LEGEND_LOWER = "Bars are solid up to the lower limit and shaded up to the estim
 _PLACES = 21
 _ROOM_FOR_OTHERS = 100
 """Width from which on Jensen-Shannon and total variation stand beside the bars."""
+_ROOM_FOR_LONG_BARS = 60
 
 
 def render_sweep(report: SweepReport) -> "TerminalSweep":
@@ -89,7 +90,8 @@ def _bars(paper: Paper, transition: Transition, first: int, most: int) -> Table:
     for name in (*(("JS", "TV") if others else ()), *(name for name, _ in logged)):
         bars.add_column(name, justify="right")
     tops = {transition.at, *(peak.at for peak in transition.peaks)}
-    size = 24 if paper.width >= _ROOM_FOR_OTHERS or not logged else 14
+    size = 24 if others or not logged else 14
+    size = size if paper.width >= _ROOM_FOR_LONG_BARS else 8
     for place, point in enumerate(points):
         value, low = point.linear or 0.0, point.low or 0.0
         row = [
@@ -131,8 +133,9 @@ def split_parts(paper: Paper, report: Report) -> list[RenderableType]:
     told = [decomposition_sentence(report), f"Digits are the parameters' in the table above, {_REST} the rest."]
     if len(points) > _PLACES:
         told.append(f"These are {_PLACES} of {len(points)} places; report.html shows all.")
-    heading = paper.heading("What changed where")
-    return [Group(heading, paper.text(first_sentence(report)), bars, paper.text(" ".join(told), DIM))]
+    heading, sentence = paper.heading("What changed where"), first_sentence(report)
+    said = [paper.text(sentence)] if sentence else []
+    return [Group(heading, *said, bars, paper.text(" ".join(told), DIM))]
 
 
 def _split_bar(point: DecompositionPoint, report: Report, size: int) -> str:

@@ -71,6 +71,9 @@ def test_sentences_say_where_and_how_sure() -> None:
         "No transition: none of the 4 places measured, of 5, stands out. The largest dissimilarity, at step 10, "
         "is 0.90"
     )
+    assert flat[0].endswith(
+        "a transition is surely above the median along the sweep, and at twice its odds at least."
+    )
     assert sweep_of(likelihood_report()) is None
     assert side_names(swept()) == ("step 4 and 8", "step 12 and 16")
 
@@ -121,6 +124,16 @@ def test_a_peak_as_narrow_as_the_sweep_says_so_and_a_bound_is_called_one() -> No
         "side lie apart."
     )
     assert "a lower bound of the dissimilarity" in curve_sentence(sweep)
+    figure = html.render_figure(sweep)
+    assert ">dissimilarity, lower bound</text>" in figure
+    assert figure.index('class="span"') < figure.index("thin: JS (dots)"), "the key is not under the shade"
+
+
+def test_bars_are_whole_on_a_narrow_terminal() -> None:
+    page = printed(swept(gradient_norm_peak=None), width=44)
+    bars = [line for line in page.splitlines() if re.match(r"^ *[0-9.]+ [█▒·]", line)]
+    assert len(bars) >= 4
+    assert not any("…" in line for line in bars)
 
 
 def test_marks_lie_where_the_numbers_are() -> None:
