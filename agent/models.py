@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from agent.progress import Progress
 from agent.settings import DiscoverSettings
 from runs.directory import Run
+from runs.schema import LEDGER_FILE
 from tools.chat.asking import Asker
 from tools.chat.budget import Budget
 from tools.chat.connect import connect
-from tools.chat.ledger import LEDGER_FILE, Ledger
+from tools.chat.ledger import Ledger
 from tools.chat.prices import load_prices
 from tools.chat.spec import key_of, parse_spec
 from tools.judging.judge import Judge

@@ -25,12 +25,10 @@ from runs.directory import DISCOVERIES_FOLDER, MEASURES_FOLDER, PARTS_FOLDER, SA
 from runs.files import explained, is_leftover, leftovers, shown
 from runs.lock import Owner, owner
 from runs.manifest import RunManifest, file_record, prompts_hash
-from runs.schema import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, SPLITS
+from runs.schema import LEDGER_FILE, LEDGER_FORMAT, LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, SPLITS
 from runs.splits import assign_splits
 from runs.staging import staging_folder
 
-LEDGER_FILE = "ledger.sqlite"
-LEDGER_FORMAT = 1  # its user_version
 STATE_FILE = "state.sqlite"
 REPORT_FILE = "report.json"
 

@@ -15,7 +15,8 @@ def show_usage(run: Path, name: str | None, *, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from tools.chat.ledger import LEDGER_FILE, Ledger
+    from runs.schema import LEDGER_FILE
+    from tools.chat.ledger import Ledger
 
     file = run / LEDGER_FILE
     rows: list[Usage] = []

@@ -22,11 +22,11 @@ from pathlib import Path
 import pytest
 
 from runs.files import shown
+from runs.schema import LEDGER_FILE
 from tests.agent.read_by_models import spec_of
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
 from tools.chat.interface import Answer
-from tools.chat.ledger import LEDGER_FILE
 from tools.report.document import Report
 
 pytestmark = [pytest.mark.vllm, pytest.mark.smollm2]

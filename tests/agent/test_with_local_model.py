@@ -16,11 +16,11 @@ from agent.proposals import PROPOSALS
 from agent.settings import DiscoverSettings, from_keywords
 from probes.errors import InputError
 from runs.directory import Run
+from runs.schema import LEDGER_FILE
 from tests.agent.read_by_models import coding_run, spec_of
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
 from tools.chat.interface import Answer, Json
-from tools.chat.ledger import LEDGER_FILE
 
 pytest.importorskip("torch", reason="the backend is not installed")
 

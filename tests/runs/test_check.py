@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from probes.errors import InputError
-from runs.check import LEDGER_FILE, RunCheck, check_run
+from runs.check import RunCheck, check_run
 from runs.directory import Run
 from runs.files import write_array_whole, write_json_whole
+from runs.schema import LEDGER_FILE
 from runs.staging import staging_folder
 from tests.runs.made_run import child, make_run, started
 from tools.chat.ledger import Ledger

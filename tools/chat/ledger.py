@@ -19,53 +19,10 @@ from typing import Literal
 
 from probes.errors import InputError, OutsideError
 from runs.files import shown
+from runs.schema import LEDGER_FORMAT
 from tools.chat.interface import Answer
+from tools.chat.ledger_tables import TABLES
 
-LEDGER_FILE = "ledger.sqlite"
-
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE calls (
-    id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL,
-    scope TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    model TEXT NOT NULL,
-    outcome TEXT NOT NULL CHECK (outcome IN ('answered', 'unusable', 'failed')),
-    reason TEXT,
-    request TEXT,
-    answer TEXT,
-    structured TEXT,
-    input_tokens INTEGER,
-    output_tokens INTEGER,
-    cost REAL,
-    seconds REAL NOT NULL,
-    at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-);
-CREATE INDEX calls_by_key ON calls (key) WHERE outcome = 'answered';
-CREATE INDEX calls_by_scope ON calls (scope);
-CREATE TABLE judgments (
-    key BLOB PRIMARY KEY,
-    level INTEGER,
-    quote TEXT NOT NULL,
-    expected REAL,
-    call INTEGER REFERENCES calls (id)
-) WITHOUT ROWID;
-CREATE TABLE lacking (
-    model TEXT NOT NULL,
-    feature TEXT NOT NULL,
-    at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    PRIMARY KEY (model, feature)
-) WITHOUT ROWID;
-CREATE TABLE reused (
-    scope TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    model TEXT NOT NULL,
-    count INTEGER NOT NULL,
-    PRIMARY KEY (scope, purpose, model)
-) WITHOUT ROWID;
-CREATE TABLE clocks (scope TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
-"""
 _AT_ONCE = 500  # keys in one query
 _LACKING_DAYS = 1  # then a server may have been started with other options
 
@@ -165,7 +122,7 @@ class Ledger:
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             ledger = cls(path, connection)
             if ledger._version() == 0 and not ledger._tables():
-                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+                connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {LEDGER_FORMAT}; COMMIT;")
             ledger._require_version()
         return ledger
 
@@ -361,10 +318,10 @@ class Ledger:
 
     def _require_version(self) -> None:
         version = self._version()
-        if version != _VERSION:
+        if version != LEDGER_FORMAT:
             raise InputError(
-                f"{shown(self.path)} is a ledger of format {version}, this program knows format {_VERSION}; use "
-                "the program's version that wrote it, or move the file away (answers are then asked for again)"
+                f"{shown(self.path)} is a ledger of format {version}, this program knows format {LEDGER_FORMAT}; "
+                "use the program's version that wrote it, or move the file away (answers are then asked for again)"
             )
 
     @contextmanager
