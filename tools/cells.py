@@ -19,6 +19,11 @@ MIN_COUNT_FIXED = 1.5
 MIN_COUNT_RANDOM = 1.2
 
 
+def too_few(count_C: FloatArray, claim: Claim) -> BoolArray:
+    """Whether cells with so many effective samples (fixed) or prompts (random) are too thin for a variance."""
+    return count_C < MIN_COUNT_FIXED if claim == "fixed" else count_C <= MIN_COUNT_RANDOM
+
+
 @dataclass(frozen=True, eq=False)
 class VarianceGroups:
     """Samples that share one variance in V(f) for fixed prompts (Method, section 5, notation).
@@ -184,8 +189,7 @@ class CellSums:
 
     def thin_CR(self, claim: Claim) -> BoolArray:
         """Cells with too few effective samples or prompts for a variance."""
-        count_CR = self.effective_count_CR(claim)
-        return count_CR < MIN_COUNT_FIXED if claim == "fixed" else count_CR <= MIN_COUNT_RANDOM
+        return too_few(self.effective_count_CR(claim), claim)
 
     def _counted(self, claim: Claim) -> FloatArray:
         if claim == "fixed":

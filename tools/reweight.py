@@ -17,7 +17,7 @@ import numpy as np
 from scipy import special
 
 from probes.scale import FloatArray, IntArray
-from tools.cells import MIN_COUNT_FIXED, MIN_COUNT_RANDOM
+from tools.cells import too_few
 from tools.curve_sums import binned
 from tools.evidence import side_mixtures, signed_evidence
 from tools.inference import ZERO, Estimate, critical_value_of, interval
@@ -100,8 +100,8 @@ class Weighted:
         if claim == "random":
             return float(mean_Q.var(ddof=1)) / self.prompts
         z_N = self.weight_N * (value_N - mean_Q[self.prompt_N])
-        centre_S = binned(self.stratum_N, z_N, len(self.size_S)) * self._share_S
-        return float(self._factor_S[self.stratum_N] @ (z_N - centre_S[self.stratum_N]) ** 2)
+        centre_S = binned(self.stratum_N, z_N, len(self.size_S)) * self.share_S
+        return float(self.factor_S[self.stratum_N] @ (z_N - centre_S[self.stratum_N]) ** 2)
 
     def dissimilarity(self, s_N: FloatArray, levels_NJ: IntArray, claim: Claim) -> Estimate:
         """D_S of a set with levels [N, J] >= 0, bias corrected, from the signed evidence [N] at a boundary.
@@ -141,18 +141,22 @@ class Weighted:
         return np.bincount(self.stratum_N)
 
     @cached_property
-    def _factor_S(self) -> FloatArray:
+    def prompt_S(self) -> IntArray:
+        prompt_S = np.zeros(len(self.size_S), dtype=np.int64)
+        prompt_S[self.stratum_N] = self.prompt_N
+        return prompt_S
+
+    @cached_property
+    def factor_S(self) -> FloatArray:
         """n / (n - 1) of each stratum, or the same of the prompt's effective samples where these are fewer: the
         residuals of few samples are too small."""
         square_Q = self.prompts**2 * binned(self.prompt_N, self.weight_N**2, self.prompts)
-        prompt_S = np.zeros(len(self.size_S), dtype=np.int64)
-        prompt_S[self.stratum_N] = self.prompt_N
         own_S = np.where(self.size_S > 1, self.size_S, np.inf)
-        least_S = np.maximum(np.minimum(own_S, 1 / square_Q[prompt_S]), LEAST_COUNTED)
+        least_S = np.maximum(np.minimum(own_S, 1 / square_Q[self.prompt_S]), LEAST_COUNTED)
         return np.asarray(least_S / (least_S - 1))
 
     @cached_property
-    def _share_S(self) -> FloatArray:
+    def share_S(self) -> FloatArray:
         """1 / n; 0 for a stratum of one sample."""
         return np.where(self.size_S > 1, 1 / np.maximum(self.size_S, 1), 0.0)
 
@@ -280,22 +284,21 @@ class _Table:
         """b = sum over cells of k_c V(phi_c); a cell with hardly any sample or prompt counts whole."""
         weighted = self.weighted
         if claim == "fixed":
-            count_C = self._effective(weighted.weight_N**2)
-            variance_C, factor_C, thin_C = self._variance_fixed(), _excess(count_C), count_C < MIN_COUNT_FIXED
+            count_C = self._effective(binned(self.cell_N, weighted.weight_N**2, self.cells))
+            variance_C, factor_C = self._variance_fixed(), _excess(count_C)
         else:
             prompts = weighted.prompts
             key_N = weighted.prompt_N * self.cells + self.cell_N
             mass_QC = binned(key_N, weighted.weight_N, prompts * self.cells).reshape(prompts, -1)
-            square_C = (mass_QC**2).sum(axis=0)
-            count_C = np.divide(self.mass_C**2, square_C, out=np.zeros(self.cells), where=square_C > 0)
+            count_C = self._effective((mass_QC**2).sum(axis=0))
             away_QC = binned(key_N, weighted.weight_N * self.away_N, prompts * self.cells).reshape(prompts, -1)
             variance_C = prompts / (prompts - 1) * (away_QC**2).sum(axis=0)
-            factor_C, thin_C = _excess(count_C) * (prompts - 1) / prompts, count_C <= MIN_COUNT_RANDOM
+            factor_C = _excess(count_C) * (prompts - 1) / prompts
         usual_C = np.divide(factor_C * variance_C, self.mass_C, out=np.zeros(self.cells), where=self.mass_C > 0)
-        return float(np.where(thin_C, self.mass_C * self.mean_C**2, usual_C).sum())
+        return float(np.where(too_few(count_C, claim), self.mass_C * self.mean_C**2, usual_C).sum())
 
-    def _effective(self, square_N: FloatArray) -> FloatArray:
-        square_C = binned(self.cell_N, square_N, self.cells)
+    def _effective(self, square_C: FloatArray) -> FloatArray:
+        """Effective samples, or prompts, of each cell, from the sum of their squared weights in it."""
         return np.divide(self.mass_C**2, square_C, out=np.zeros(self.cells), where=square_C > 0)
 
     def _variance_fixed(self) -> FloatArray:
@@ -304,18 +307,16 @@ class _Table:
         weighted, cells = self.weighted, self.cells
         key_P, pair_N = np.unique(weighted.stratum_N * cells + self.cell_N, return_inverse=True)
         stratum_P, cell_P = np.divmod(key_P, cells)
-        prompt_S = np.zeros(len(weighted.size_S), dtype=np.int64)
-        prompt_S[weighted.stratum_N] = weighted.prompt_N
-        prompt_P = prompt_S[stratum_P]
-        factor_P, share_P = weighted._factor_S[stratum_P], weighted._share_S[stratum_P]
+        prompt_P = weighted.prompt_S[stratum_P]
+        factor_P, share_P = weighted.factor_S[stratum_P], weighted.share_S[stratum_P]
 
         a_N = weighted.weight_N * self.away_N
         sum_P, square_P = (binned(pair_N, one, len(key_P)) for one in (a_N, a_N**2))
         cross_P = binned(pair_N, a_N * weighted.weight_N, len(key_P))
         mass_S = binned(weighted.stratum_N, weighted.weight_N, len(weighted.size_S))
         square_S = binned(weighted.stratum_N, weighted.weight_N**2, len(weighted.size_S))
-        spread_S = weighted._factor_S * (square_S - mass_S**2 * weighted._share_S)
-        spread_Q = binned(prompt_S, spread_S, weighted.prompts)
+        spread_S = weighted.factor_S * (square_S - mass_S**2 * weighted.share_S)
+        spread_Q = binned(weighted.prompt_S, spread_S, weighted.prompts)
 
         key_of_P = prompt_P * cells + cell_P
         mean_QC = weighted.prompts * binned(key_of_P, sum_P, weighted.prompts * cells)

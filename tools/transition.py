@@ -9,6 +9,7 @@ Axes: B boundaries that are measured, R resamples, K checkpoints.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -124,6 +125,10 @@ class _Resampled:
         scatter = stats.median_abs_deviation(value_B, scale="normal")
         return cls(value_B, deviation_RB, np.hypot(error_B, luck * scatter), critical)
 
+    @cached_property
+    def curve_RB(self) -> FloatArray:
+        return self.value_B + self.deviation_RB
+
     @property
     def baseline(self) -> float:
         return float(np.median(self.value_B))
@@ -168,7 +173,7 @@ def _peak(resampled: _Resampled, top: int, tops: list[int], at_B: FloatArray, me
     valleys = [resampled.valley(top, other) for other in tops if other != top]
     first = max((valley for valley in valleys if valley <= top), default=0)
     last = min((valley for valley in valleys if valley >= top), default=len(at_B) - 1)
-    curve_RB = resampled.value_B + resampled.deviation_RB
+    curve_RB = resampled.curve_RB
     top_R = first + np.argmax(curve_RB[:, first : last + 1], axis=1)
     low, high = np.quantile(top_R, [TAIL, 1 - TAIL], method="inverted_cdf").astype(int)
     width = float(widths_at_half_height(resampled.value_B[None], np.array([top]), at_B)[0])

@@ -75,13 +75,8 @@ class WindowedCurve:
 
     @cached_property
     def error_DB(self) -> FloatArray:
-        """Standard errors, as the claim has it."""
-        return np.sqrt(self.variance_DB(self.claim))
-
-    def variance_DB(self, claim: Claim) -> FloatArray:
-        """V of each mean (Method, section 5, "Notation")."""
-        one_kind = self._variance_fixed if claim == "fixed" else self._variance_random
-        return np.stack([one_kind(kind) for kind in range(len(KINDS))])
+        """Standard errors, as the claim has it: the root of V (Method, section 5, "Notation")."""
+        return self._error_fixed_DB if self.claim == "fixed" else self._error_random_DB
 
     def boundaries(self) -> list[Boundary]:
         """The curve, boundary by boundary, with intervals."""
@@ -108,11 +103,11 @@ class WindowedCurve:
 
     @cached_property
     def _error_fixed_DB(self) -> FloatArray:
-        return np.sqrt(self.variance_DB("fixed"))
+        return np.sqrt(np.stack([self._variance_fixed(kind) for kind in range(len(KINDS))]))
 
     @cached_property
     def _error_random_DB(self) -> FloatArray:
-        return np.sqrt(self.variance_DB("random"))
+        return np.sqrt(np.stack([self._variance_random(kind) for kind in range(len(KINDS))]))
 
     # Resamples
 
@@ -163,7 +158,7 @@ class WindowedCurve:
         inner_SOO = sums.product_SOO - size_S[:, None, None] * mean_SO[:, :, None] * mean_SO[:, None, :]
         # A single sample has no spread of its own: its distance from the mean of its side takes the place.
         away_SO = (
-            mean_SO - self._side_mean_B2[boundary_SO, (np.arange(windows.places) >= windows.window).astype(int)]
+            mean_SO - self._side_mean_B2(0)[boundary_SO, (np.arange(windows.places) >= windows.window).astype(int)]
         )
         single_S = size_S == 1
         inner_SOO[single_S] = away_SO[single_S, :, None] * away_SO[single_S, None, :]
@@ -244,10 +239,14 @@ class WindowedCurve:
         return mean_DT
 
     @cached_property
-    def _side_mean_B2(self) -> FloatArray:
-        """Linear mean of either side of a boundary."""
-        key_T = self._boundary_T * 2 + self._side_T
-        return 2 * binned(key_T, self._mass_T * self._mean_DT[0], 2 * len(self.prompts_B)).reshape(-1, 2)
+    def _side_of_boundary_T(self) -> IntArray:
+        """A number for each side of each boundary, as two columns [B, 2] hold them."""
+        return self._boundary_T * 2 + self._side_T
+
+    def _side_mean_B2(self, kind: int) -> FloatArray:
+        """Mean of either side of a boundary."""
+        value_T = self._mass_T * self._mean_DT[kind]
+        return 2 * binned(self._side_of_boundary_T, value_T, 2 * len(self.prompts_B)).reshape(-1, 2)
 
     def _over_boundaries(self, value_T: FloatArray) -> FloatArray:
         return binned(self._boundary_T, value_T, len(self.prompts_B))
@@ -271,23 +270,22 @@ class WindowedCurve:
         several_T = size_T > 1
         spread_T = np.maximum(square_T - size_T * mean_T**2, 0.0) / (size_T * np.maximum(size_T - 1, 1))
         variance_B = self._over_boundaries(np.where(several_T, mass_T**2 * spread_T, 0.0))
-        variance_B += self._variance_of_singles(mean_T, ~several_T & (mass_T > 0))
+        variance_B += self._variance_of_singles(kind, ~several_T & (mass_T > 0))
         return variance_B
 
-    def _variance_of_singles(self, mean_T: FloatArray, single_T: BoolArray) -> FloatArray:
+    def _variance_of_singles(self, kind: int, single_T: BoolArray) -> FloatArray:
         """Strata of one sample share the variance among such strata of their side; a lone one takes its squared
         distance from the side's mean."""
         boundaries = len(self.prompts_B)
-        key_T = self._boundary_T * 2 + self._side_T
+        key_T, mean_T = self._side_of_boundary_T, self._mean_DT[kind]
 
-        def over_sides(value_T: FloatArray, chosen_T: BoolArray) -> FloatArray:
-            return binned(key_T[chosen_T], value_T[chosen_T], 2 * boundaries).reshape(boundaries, 2)
+        def over_sides(value_T: FloatArray) -> FloatArray:
+            return binned(key_T[single_T], value_T[single_T], 2 * boundaries).reshape(boundaries, 2)
 
-        count_B2 = over_sides(np.ones_like(mean_T), single_T)
-        squared_mass_B2 = over_sides(self._mass_T**2, single_T)
-        mean_B2 = over_sides(mean_T, single_T) / np.maximum(count_B2, 1)
-        side_mean_B2 = 2 * over_sides(self._mass_T * mean_T, np.ones_like(single_T))
+        count_B2 = over_sides(np.ones_like(mean_T))
+        squared_mass_B2 = over_sides(self._mass_T**2)
+        mean_B2 = over_sides(mean_T) / np.maximum(count_B2, 1)
         away_T = mean_T - mean_B2.reshape(-1)[key_T]
-        shared_B2 = over_sides(away_T**2, single_T) / np.maximum(count_B2 - 1, 1)
-        variance_B2 = np.where(count_B2 == 1, (mean_B2 - side_mean_B2) ** 2, shared_B2)
+        shared_B2 = over_sides(away_T**2) / np.maximum(count_B2 - 1, 1)
+        variance_B2 = np.where(count_B2 == 1, (mean_B2 - self._side_mean_B2(kind)) ** 2, shared_B2)
         return np.asarray((squared_mass_B2 * variance_B2).sum(axis=1))
