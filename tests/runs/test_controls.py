@@ -1,6 +1,7 @@
 """Control parameters: values as people write them, and what each does to a model, held against plain models."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -518,7 +519,8 @@ def test_after_a_kill_the_same_files_come_of_it(
 
 
 def test_runs_from_before_sweeps_are_read(made: Path, tmp_path: Path) -> None:
-    sweep = sweep_of_models([str(made / "words")] * 2, ["a", "b"], Silent())
+    shutil.copytree(made / "words", tmp_path / "others")
+    sweep = sweep_of_models([str(made / "words"), str(tmp_path / "others")], ["a", "b"], Silent())
     run = begin_sweep(sweep, tmp_path / "run", Silent())
     path = run.path / "run.json"
     manifest = json.loads(path.read_text())
