@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from agent.estimates import SetNumbers, interval
+from agent.estimates import SetNumbers
 from agent.state import CandidateState, is_judged, scale_of
 from agent.workbench import Workbench
 from probes.scale import FloatArray, IntArray, Scale
@@ -17,7 +17,7 @@ from runs.schema import SPLITS
 from tools.inference import ZERO, Estimate
 from tools.layout import BoolArray, Claim
 from tools.report.document import Parameter
-from tools.report.record import Interval
+from tools.report.record import Interval, interval
 from tools.report.sweep_document import DecompositionPoint, LevelPoint, ParameterPoint
 from tools.reweight import Pool, Weighted
 from tools.shapley import shapley
@@ -140,9 +140,10 @@ class Along:
 def along_of(bench: Workbench, numbers: SetNumbers, chosen: Sequence[CandidateState]) -> Along | None:
     """The set along the run's sweep, on the splits that its numbers come from; None where there is no curve."""
     comparison, run = bench.comparison, bench.run
-    loglik_SK = run.loglik()
-    if comparison.located is None or comparison.mode != "likelihood" or loglik_SK is None or not chosen:
+    if comparison.located is None or comparison.mode != "likelihood" or not chosen:
         return None
+    loglik_SK = run.loglik()
+    assert loglik_SK is not None  # the mode is told by it
     samples = run.samples(["prompt_id", "checkpoint", "split"])
     reported = {SPLITS[split] for split in np.unique(comparison.split_N[numbers.part.row_N]).tolist()}
     index_of = {prompt_id: q for q, prompt_id in enumerate(comparison.prompt_ids_Q)}

@@ -15,7 +15,7 @@ from tools.dissimilarity import Dissimilarity, of_cells
 from tools.folds import folds
 from tools.inference import ZERO, Estimate, critical_value, variance_of_mean
 from tools.layout import FEWEST_PROMPTS, Claim
-from tools.report.document import Interval
+from tools.report.record import Interval
 from tools.shapley import shapley
 from tools.share import cell_means, complete_cases, dissimilarity, gain, joint_cells, set_dissimilarity, share
 
@@ -175,13 +175,6 @@ def mean_estimate(f_N: FloatArray, part: Part, claim: Claim) -> Estimate:
     half = critical_value(part.layout, claim) * error
     value, low, high = (float(np.clip(x, 0.0, 1.0)) for x in (mean, mean - half, mean + half))
     return Estimate(value, low, high, low == 0.0, mean, 0.0, error)
-
-
-def interval(estimate: Estimate) -> Interval:
-    """As a report keeps it; null where the samples do not allow a number."""
-    if np.isnan(estimate.value):
-        return Interval(value=None)
-    return Interval(value=estimate.value, low=estimate.low, high=estimate.high, one_sided=estimate.one_sided)
 
 
 def share_of_bound(part_of_it: Estimate, total: Interval) -> Interval:

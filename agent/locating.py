@@ -18,9 +18,8 @@ from runs.schema import SPLITS
 from runs.training_state import gradient_norm_peak, training_records
 from tools.curve_sums import sums_of_loglik
 from tools.dissimilarity import KINDS
-from tools.inference import Estimate
 from tools.layout import Claim
-from tools.report.record import Interval
+from tools.report.record import Interval, interval
 from tools.report.sweep_document import Transition, TransitionPeak, TransitionPoint
 from tools.transition import Peak, Transitions, default_window, transitions_of
 from tools.windowed_curve import Boundary, WindowedCurve, largest
@@ -111,7 +110,7 @@ class Located:
             at=at,
             low=low,
             high=high,
-            dissimilarity=_interval(boundary.total["linear"]),
+            dissimilarity=interval(boundary.total["linear"]),
             height=Interval(value=peak.height, low=peak.height_low),
             width=Interval(value=_known(peak.width), low=_known(peak.width_low), high=_known(peak.width_high)),
             lag=None if norm is None else Interval(value=at - norm, low=low - norm, high=high - norm),
@@ -223,10 +222,6 @@ def rising(values: Sequence[Value]) -> FloatArray | None:
     numbers = [float(value) for value in values if not isinstance(value, str)]
     rises = len(numbers) == len(values) > 2 and all(np.diff(numbers) > 0)
     return np.array(numbers) if rises else None
-
-
-def _interval(estimate: Estimate) -> Interval:
-    return Interval(value=estimate.value, low=estimate.low, high=estimate.high, one_sided=estimate.one_sided)
 
 
 def _known(value: float) -> float | None:

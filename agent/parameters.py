@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from agent.comparison import Comparison
-from agent.estimates import SetNumbers, interval, share_of_bound
+from agent.estimates import SetNumbers, share_of_bound
 from agent.examples import pairs_for
 from agent.state import CandidateState, scale_of
 from probes.scale import IntArray, Outcome
@@ -20,6 +20,7 @@ from tools.report.document import (
     ScaleRecord,
     Total,
 )
+from tools.report.record import interval
 from tools.share import share
 
 

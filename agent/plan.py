@@ -66,7 +66,7 @@ def plan_of_set(bench: Workbench, template: JudgePrompt, chosen: Sequence[Candid
     rows = comparison.part().row_N if comparison.mode == "black-box" else part.row_N
     items = {Item(comparison.prompt_of_row[row], comparison.responses[row]) for row in rows.tolist()}
     criteria = list(dict.fromkeys(criterion_of(one) for one in chosen if is_judged(one)))
-    calls = sum(bool(item.response.strip()) for item in items) * -(-len(criteria) // settings.criteria_per_call)
+    calls = sum(bool(item.response.strip()) for item in items) * _calls(len(criteria), settings)
     spec = settings.judge_spec
     assert spec is not None  # named wherever a set holds what a model judges
     prompt = _example(bench, template, criteria[: settings.criteria_per_call])
@@ -92,15 +92,20 @@ def _judging(bench: Workbench, spec: str) -> Sending:
     )
     raced = proposed if settings.judge_all else -(-proposed // 2)
     kept = proposed if settings.judge_all else FEWEST_RACING + 1
-
-    def calls(criteria: int) -> int:
-        return -(-criteria // settings.criteria_per_call)
-
-    each = min(PILOT, read_N) * calls(proposed) + (read_N // 2) * calls(raced) + select_N * calls(kept)
-    count = settings.rounds * each + (read_N + report_N) * calls(settings.max_parameters)
+    each = (
+        min(PILOT, read_N) * _calls(proposed, settings)
+        + (read_N // 2) * _calls(raced, settings)
+        + select_N * _calls(kept, settings)
+    )
+    count = settings.rounds * each + (read_N + report_N) * _calls(settings.max_parameters, settings)
     criteria = [_EXAMPLE] * min(settings.criteria_per_call, proposed)
     prompt = _example(bench, load_template(settings.judge_template), criteria)
     return _sending("judging", spec, count, prompt, _TOKENS_A_VERDICT * len(criteria), settings)
+
+
+def _calls(criteria: int, settings: DiscoverSettings) -> int:
+    """Calls that so many criteria of one answer take."""
+    return -(-criteria // settings.criteria_per_call)
 
 
 def _sending(kind: str, spec: str, calls: int, prompt: str, written: int, settings: DiscoverSettings) -> Sending:

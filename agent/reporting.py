@@ -17,7 +17,7 @@ from agent.alerts import few_prompts_warnings
 from agent.along import along_of, with_curves
 from agent.builtin import candidate_of
 from agent.comparison import Comparison, Mode, Part
-from agent.estimates import SetNumbers, interval, share_of_bound
+from agent.estimates import SetNumbers, share_of_bound
 from agent.examples import UNEXPLAINED, unexplained
 from agent.parameters import off_scale_warnings, parameters_of
 from agent.reading import largest_residuals
@@ -48,6 +48,7 @@ from tools.report.document import (
     Unexplained,
     Usage,
 )
+from tools.report.record import interval
 from tools.report.save import save_report
 from tools.visibility import smallest_visible
 

@@ -6,11 +6,12 @@ Source: Method, section 5, "Lower bound of D without likelihoods".
 import numpy as np
 
 from agent.comparison import Comparison
-from agent.estimates import SetNumbers, interval
+from agent.estimates import SetNumbers
 from agent.progress import Progress
 from probes.scale import IntArray
 from tools.dissimilarity import totals
 from tools.report.document import Interval, Total
+from tools.report.record import interval
 
 
 def total_of(

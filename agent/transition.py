@@ -85,7 +85,7 @@ def _require_rising(run: Run) -> FloatArray:
     name = shown(repr(control.name))
     if len(values) < FEWEST_VALUES:
         raise InputError(
-            f"{shown(run.path)}: {name} has {len(values)} value{'s' if len(values) > 1 else ''}: a transition is "
+            f"{shown(run.path)}: {name} has {count(len(values), 'value')}: a transition is "
             f"looked for along {FEWEST_VALUES} or more; `orderparam discover` compares two"
         )
     if labels := [value for value in values if isinstance(value, str)]:

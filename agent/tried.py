@@ -6,7 +6,7 @@ Their numbers are of the split that decided on them, never of the report split. 
 from collections.abc import Sequence
 
 from agent.comparison import Part
-from agent.estimates import interval, share_of_bound
+from agent.estimates import share_of_bound
 from agent.screening import estimates_on
 from agent.selecting import q_values_of
 from agent.state import CandidateState, DiscoveryState, Status, by_id
@@ -14,7 +14,7 @@ from agent.workbench import Workbench
 from probes.scale import IntArray
 from tools.inference import Estimate
 from tools.report.document import Candidate, Interval, Total
-from tools.report.record import Split
+from tools.report.record import Split, interval
 from tools.share import share
 
 DECIDED_ON: dict[Status, Split] = {"held back": "read", "racing": "read", "raced out": "read", "judged": "select"}

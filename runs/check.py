@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pydantic_core import from_json
 
 from probes.errors import OrderparamError
+from probes.words import count
 from runs.arrays import read_loglik, read_scores
 from runs.controls import checkpoint_folders
 from runs.directory import DISCOVERIES_FOLDER, MEASURES_FOLDER, PARTS_FOLDER, SAMPLES_STAGE, Run
@@ -280,9 +281,11 @@ def _parts(run: Run) -> Iterator[Finding]:
         return
     with explained(folder, "read"):
         stages = Counter(path.name.split("-")[0] for path in folder.iterdir() if not is_leftover(path.name))
-    for stage, count in sorted(stages.items()):
-        parts = "1 part" if count == 1 else f"{count} parts"
-        message = f"{parts} of a stage that was stopped: the same command goes on, or drops what it does not need"
+    for stage, parts in sorted(stages.items()):
+        message = (
+            f"{count(parts, 'part')} of a stage that was stopped: the same command goes on, or drops what it does "
+            "not need"
+        )
         yield Finding("unfinished", shown(f"{PARTS_FOLDER}/{stage}"), message)
 
 

@@ -245,6 +245,11 @@ def setups_of(manifest: RunManifest) -> list[Setup]:
     return [control.at(value, sweep.adapters) for value in values]
 
 
+def temperatures_of(setups: Sequence[Setup], otherwise: float) -> list[float]:
+    """The temperature at each value [K]; otherwise: that of the run, where the control parameter has none."""
+    return [otherwise if setup.temperature is None else setup.temperature for setup in setups]
+
+
 def single_adapters(setups: Sequence[Setup], name: str) -> list[str | None]:
     """The one adapter at each checkpoint [K], None for the base, for an engine that can do no more.
 

@@ -19,7 +19,7 @@ from runs.directory import Run
 from runs.files import explained
 from runs.formats.source import open_source
 from runs.manifest import Control, InputRecord, file_record
-from runs.models import LanguageModel, load_model
+from runs.models import LanguageModel, load_model, named_for_good
 from runs.training import Training
 from runs.training_data import TrainingExample, read_training_data
 from runs.training_settings import FinetuneSettings, checkpoint_steps
@@ -59,7 +59,7 @@ def finetune(
     """
     require_backend()
     open_source(data)
-    model = str(Path(model).resolve()) if Path(model).is_dir() else model
+    model = named_for_good(model)
     options = {"model": model, **settings.model_dump(mode="json")}
     fingerprint = InputRecord(files={"data": file_record(data)}, options=options)
     run = Run.of_input(out, fingerprint)

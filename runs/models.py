@@ -131,6 +131,11 @@ def as_language_model(
     return LanguageModel(model, tokenizer, name, folder, end_ids, int(end_id), int(pad_id))
 
 
+def named_for_good(spec: str) -> str:
+    """A model's name as a run keeps it: a folder by its absolute path, a hub name or alias as it is."""
+    return str(Path(spec).resolve()) if Path(spec).is_dir() else spec
+
+
 def model_folder(spec: str) -> str:
     """What transformers loads a model by: of `smollm2` its folder, unpacked first where it has to be, else itself.
 

@@ -16,7 +16,7 @@ from probes.progress import Progress
 from probes.prompt import Prompt
 from runs.checkpoints import adapter_folders, open_checkpoints, outline_of
 from runs.columns import WITHOUT_SPLIT
-from runs.controls import PLACEHOLDER, Setup, setups_of, single_adapters
+from runs.controls import PLACEHOLDER, Setup, setups_of, single_adapters, temperatures_of
 from runs.directory import SAMPLES_STAGE, Run
 from runs.engines import Drawn, Engine, Request
 from runs.files import shown, write_table_whole
@@ -179,10 +179,7 @@ class _Sampler:
 
 
 def _engine(run: Run, outline: LanguageModel, settings: SampleSettings) -> Engine:
-    temperature_K = [
-        settings.temperature if setup.temperature is None else setup.temperature
-        for setup in setups_of(run.manifest)
-    ]
+    temperature_K = temperatures_of(setups_of(run.manifest), settings.temperature)
     if settings.engine == "vllm":
         from runs.engines.vllm_engine import VllmEngine
 

@@ -18,7 +18,7 @@ from probes.progress import Progress
 from probes.scale import IntArray
 from runs.backend import default_device, default_dtype, require_backend
 from runs.checkpoints import open_checkpoints, outline_of
-from runs.controls import setups_of
+from runs.controls import setups_of, temperatures_of
 from runs.directory import SAMPLES_STAGE, Run
 from runs.files import explained, shown, table_writer, whole_file, write_array_whole, write_table_whole
 from runs.likelihood import BATCH_TOKENS, Likelihoods, Response, TokenArray, checked_likelihoods
@@ -225,10 +225,7 @@ class _Scorer:
         tried = self._tried()
         likelihoods, notes = checked_likelihoods(
             checkpoints,
-            [
-                float(self._how.temperature or 1) if setup.temperature is None else setup.temperature
-                for setup in self._setups
-            ],
+            temperatures_of(self._setups, self._how.temperature or 1.0),
             [self._ids_KP[self._checkpoint_S[row]][self._prompt_S[row]] for row in tried],
             [self._ids(row) for row in tried],
         )

@@ -21,7 +21,7 @@ from runs.finetune import CHECKPOINTS_FOLDER
 from runs.linking import linked
 from runs.loading import loading, quiet
 from runs.manifest import Control, ControlValue, InputRecord, SweepRecord, file_record
-from runs.models import model_folder
+from runs.models import model_folder, named_for_good
 from runs.sampling_settings import SampleSettings, ScoreSettings
 from runs.weights import architecture_of, finite_shapes, weight_files
 
@@ -71,7 +71,7 @@ def sweep_of_control(
     _require_adapters(adapters, model, progress, scaled=fewest > 0)
     inside = {f"{CHECKPOINTS_FOLDER}/adapter{number}": path for number, path in enumerate(adapters, 1)}
     said = [chosen.describe([str(folder) for folder in adapters]), *_sorted(written, values)]
-    return Sweep(_absolute(model), name or chosen.name, values, chosen.name, inside, (), said)
+    return Sweep(named_for_good(model), name or chosen.name, values, chosen.name, inside, (), said)
 
 
 def sweep_of_models(
@@ -159,10 +159,6 @@ _ADAPTER_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 
 def _sorted(written: Sequence[ControlValue], ordered: Sequence[ControlValue]) -> list[str]:
     return [] if list(written) == list(ordered) else ["the values were not in order: they are sorted"]
-
-
-def _absolute(model: str) -> str:
-    return str(Path(model).resolve()) if Path(model).is_dir() else model
 
 
 # Whether it can be trusted

@@ -45,7 +45,7 @@ def check(
             }
             print(json.dumps(record, indent=2), file=stdout)
         else:
-            splits = ", ".join(f"{name} {count:,}" for name, count in result.splits.items())
+            splits = ", ".join(f"{name} {size:,}" for name, size in result.splits.items())
             values = ", ".join(str(value) for value in manifest.control.values)
             held = f"{count(manifest.samples, 'sample')} of {count(manifest.prompts, 'prompt')}"
             print(visible(f"{run}: {held}"), file=stdout)

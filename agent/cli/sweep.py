@@ -7,6 +7,7 @@ import typer
 
 from agent.cli import options
 from agent.cli.options import examples
+from probes.words import count
 
 if TYPE_CHECKING:
     from runs.directory import Run
@@ -125,7 +126,7 @@ def _show(run: "Run", *, as_json: bool) -> None:
         for note in manifest.notes:
             print(visible(note), file=stdout)
         print(
-            f"{drawn['samples']:,} samples of {drawn['prompts']:,} prompts, "
+            f"{count(drawn['samples'], 'sample')} of {count(drawn['prompts'], 'prompt')}, "
             f"{drawn['mean_tokens']:.0f} tokens each, {drawn['cut']:.0%} cut at the limit; all of them scored",
             file=stdout,
         )

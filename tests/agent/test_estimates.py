@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from agent.comparison import Part
-from agent.estimates import SetNumbers, interval, mean_estimate, residual, share_of_bound
+from agent.estimates import SetNumbers, mean_estimate, residual, share_of_bound
 from probes.scale import FloatArray, IntArray
 from tools.inference import Estimate
 from tools.layout import layout_of
 from tools.report.document import Interval
+from tools.report.record import interval
 from tools.share import gain, set_dissimilarity, share
 
 

@@ -25,6 +25,7 @@ _LONG = 3
 def render(report: Report) -> str:
     """The whole page. All text of models and users in it is escaped; nothing of it is obeyed."""
     style = (_HERE / "report.css").read_text(encoding="utf-8")
+    sweep = curve.sweep_of(report)
     others = [warning for warning in report.warnings if warning not in report.alerts]
     return (
         _environment()
@@ -36,8 +37,8 @@ def render(report: Report) -> str:
             sides=words.side_names(report),
             other_warnings=others,
             contents=len(report.parameters) >= _LONG,
-            sweep=curve.sweep_of(report),
-            drawing=curve.drawing(curve.sweep_of(report)),
+            sweep=sweep,
+            drawing=curve.drawing(sweep),
             stack=along.stack(report),
         )
     )

@@ -3,9 +3,13 @@
 Keys may be added to a record, never changed; readers keep keys they do not know.
 """
 
-from typing import Annotated, Literal
+import math
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+if TYPE_CHECKING:
+    from tools.inference import Estimate
 
 Split = Literal["read", "select", "report"]
 ControlValue = str | int | float
@@ -37,3 +41,10 @@ class Interval(Record):
     low: float | None = None
     high: float | None = None
     one_sided: bool = False
+
+
+def interval(estimate: "Estimate") -> Interval:
+    """An estimate as a report keeps it; null where the samples do not allow a number."""
+    if math.isnan(estimate.value):
+        return Interval(value=None)
+    return Interval(value=estimate.value, low=estimate.low, high=estimate.high, one_sided=estimate.one_sided)

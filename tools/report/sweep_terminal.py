@@ -61,17 +61,22 @@ def transition_parts(paper: Paper, sweep: Sweep | None, most: int = _PLACES) -> 
         return []
     transition, sentences = sweep.transition, transition_sentences(sweep)
     places = [point.at for point in transition.curve]
-    first = max(0, min(places.index(transition.largest or places[0]) - most // 2, len(places) - most))
-    told = [curve_sentence(sweep), LEGEND if transition.bound == "exact" else _LEGEND_LOWER]
-    if len(places) > most:
-        told.append(f"These are {most} of {len(places)} places; report.html shows all.")
-    bars = _bars(paper, transition, first, most)
+    shown, left_out = _around(places.index(transition.largest or places[0]), len(places), most)
+    told = [curve_sentence(sweep), LEGEND if transition.bound == "exact" else _LEGEND_LOWER, *left_out]
+    bars = _bars(paper, transition, shown)
     heading = paper.heading("Where it changed")
     return [Group(heading, paper.text(" ".join(sentences))), Group(bars, paper.text(" ".join(told), DIM))]
 
 
-def _bars(paper: Paper, transition: Transition, first: int, most: int) -> Table:
-    points = transition.curve[first : first + most]
+def _around(largest: int, places: int, most: int) -> tuple[slice, list[str]]:
+    """Of so many places those that are shown, around the largest, and what says so where they are not all."""
+    first = max(0, min(largest - most // 2, places - most))
+    said = [f"These are {most} of {places} places; report.html shows all."] if places > most else []
+    return slice(first, first + most), said
+
+
+def _bars(paper: Paper, transition: Transition, shown: slice) -> Table:
+    points = transition.curve[shown]
     others = paper.width >= _ROOM_FOR_OTHERS
     logged = [
         (name, values)
@@ -119,20 +124,19 @@ def split_parts(paper: Paper, report: Report) -> list[RenderableType]:
     if not any(point.parts is not None for point in points):
         return []
     largest = max(range(len(points)), key=lambda place: points[place].total.value or 0.0)
-    first = max(0, min(largest - _PLACES // 2, len(points) - _PLACES))
+    shown, left_out = _around(largest, len(points), _PLACES)
     bars = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
     bars.add_column(justify="right")
     bars.add_column()
     bars.add_column(overflow="fold")
-    for point in points[first : first + _PLACES]:
+    for point in points[shown]:
         bars.add_row(
             paper.text(f"{point.at:g}"),
             paper.text(_split_bar(point, report, 40 if paper.width >= 76 else 28)),
             paper.text("" if point.parts is None else interval_words(point.total), DIM),
         )
-    told = [decomposition_sentence(report), f"Digits are the parameters' in the table above, {_REST} the rest."]
-    if len(points) > _PLACES:
-        told.append(f"These are {_PLACES} of {len(points)} places; report.html shows all.")
+    digits = f"Digits are the parameters' in the table above, {_REST} the rest."
+    told = [decomposition_sentence(report), digits, *left_out]
     heading, sentence = paper.heading("What changed where"), first_sentence(report)
     said = [paper.text(sentence)] if sentence else []
     return [Group(heading, *said, bars, paper.text(" ".join(told), DIM))]
