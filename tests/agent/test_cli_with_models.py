@@ -17,6 +17,7 @@ from runs.directory import Run
 from tests.agent.read_by_models import coding_run, settings, spec_of
 from tests.servers.chat import Asked, ChatServer, Refused, Said
 from tests.servers.faults import Faults
+from tests.servers.hurry import hurry
 from tests.servers.reader import ReaderWithControl
 from tools.report.document import Report
 
@@ -44,10 +45,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("ORDERPARAM_PROCESSES", "1")
     monkeypatch.setenv("ORDERPARAM_RESAMPLES", "199")
-    for provider in PROVIDERS:
-        monkeypatch.setattr(f"{provider}._base_client.INITIAL_RETRY_DELAY", 0.01)
-        monkeypatch.setattr(f"{provider}._base_client.MAX_RETRY_DELAY", 0.05)
-    monkeypatch.setattr("tools.chat.sdk._READ_SECONDS", 0.5)
+    hurry(monkeypatch, read_seconds=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from tests.agent.read_by_models import CODE, coding_run, settings, spec_of
 from tests.agent.test_with_models import Remembering
 from tests.servers.chat import ChatServer
 from tests.servers.faults import Faults
+from tests.servers.hurry import hurry
 from tests.servers.reader import ReaderWithControl, SimulatedReader
 from tools.report.document import Report
 from tools.share import set_dissimilarity
@@ -32,10 +33,7 @@ MEASURE = {"resamples": 199, "processes": 1}
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for provider in ("openai", "anthropic"):
-        monkeypatch.setattr(f"{provider}._base_client.INITIAL_RETRY_DELAY", 0.01)
-        monkeypatch.setattr(f"{provider}._base_client.MAX_RETRY_DELAY", 0.05)
-    monkeypatch.setattr("tools.chat.sdk._READ_SECONDS", 1.0)
+    hurry(monkeypatch)
 
 
 def measured(questions: Any, run: Run, **given: Any) -> Report:

@@ -17,6 +17,7 @@ from runs.storing import ImportOptions
 from tests.agent.read_by_models import coding_run, settings
 from tests.servers.chat import Asked, ChatServer, Said
 from tests.servers.faults import CONTENT, HARMLESS, TRANSPORT, Faults
+from tests.servers.hurry import hurry
 from tests.servers.reader import ReaderWithControl, SimulatedReader
 from tools.chat.ledger import Ledger
 from tools.report.document import Report
@@ -24,11 +25,7 @@ from tools.report.document import Report
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients that do not wait as long as they would for real servers."""
-    for provider in ("openai", "anthropic"):
-        monkeypatch.setattr(f"{provider}._base_client.INITIAL_RETRY_DELAY", 0.01)
-        monkeypatch.setattr(f"{provider}._base_client.MAX_RETRY_DELAY", 0.05)
-    monkeypatch.setattr("tools.chat.sdk._READ_SECONDS", 1.0)
+    hurry(monkeypatch)
 
 
 class Remembering:

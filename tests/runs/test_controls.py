@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,11 @@ from tests.runs.tiny_models import byte_tokenizer, save_adapter, save_model, wor
 
 torch = pytest.importorskip("torch", reason="the backend is not installed")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LONGEST = 3
 ON_CPU = ScoreSettings(device="cpu")
 TEMPERATURES = [0.2, 0.7, 1.0, 3.0]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

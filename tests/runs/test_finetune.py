@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="the backend is not installed")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 from probes.errors import InputError, OutsideError  # noqa: E402
 from probes.progress import Silent  # noqa: E402
 from runs import finetune as finetuning  # noqa: E402
@@ -40,15 +42,6 @@ FAST: dict[str, Any] = {
     "checkpoints": "every:1",
     "targets": ("down_proj",),
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    """Forked processes and their parent then compute alike."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Likelihoods against plain passes of single sequences in float64, made with nothing of the code under test."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from runs.models import LanguageModel, as_language_model, load_model
 from tests.runs.tiny_models import ARCHITECTURES, Architecture, byte_tokenizer, save_adapter, save_model
 
 torch = pytest.importorskip("torch", reason="the backend is not installed")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 LATE = [2, 3]  # the layers that the adapters touch, of four
 CLOSE = 1e-4  # nats a token, float32 against float64
@@ -301,14 +303,6 @@ def test_no_tensor_of_tokens_times_vocabulary_is_made() -> None:
     with Sizes():
         token_logliks(head, states_ND, torch.zeros(300, dtype=torch.long), [1.0, 0.5])
     assert largest[0] <= 300 * 1_000 * 4
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_weights_of_half_precision_give_float32_likelihoods(folders: Path) -> None:

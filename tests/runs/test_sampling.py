@@ -1,7 +1,7 @@
 """Samples against the exact probabilities of whole outputs, of a model whose outputs can be enumerated."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,10 @@ from tests.runs.sampled_run import END, PROMPTS, Heard, all_outputs, begin_run, 
 
 torch = pytest.importorskip("torch", reason="the backend is not installed")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LONGEST, TEMPERATURE = 3, 0.8
 SETTINGS = SampleSettings(draws=6, temperature=TEMPERATURE, max_new_tokens=12, seed=4, device="cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +35,10 @@ from tools.layout import layout_of
 
 torch = pytest.importorskip("torch", reason="the backend is not installed")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ON_CPU = ScoreSettings(device="cpu")
 SETTINGS = SampleSettings(draws=6, temperature=0.8, max_new_tokens=12, seed=4, device="cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
