@@ -16,10 +16,10 @@ from agent.state import CandidateState, DiscoveryState, by_id, is_judged, replac
 from agent.workbench import Workbench
 from probes.scale import IntArray
 from tools.chat.interface import BudgetSpent
-from tools.race import survivors
+from tools.race import LEADERS, survivors
 
-FEWEST_RACING = 4
-"""Candidates beyond which doubling goes on."""
+FEWEST_RACING = 2 * LEADERS
+"""Candidates beyond which doubling goes on: the leaders, and for each one more that asks nearly the same."""
 
 PILOT_HITS = 2
 """Samples of the pilot that must lie off the most common level."""
@@ -77,11 +77,20 @@ def _spread(level_N: IntArray) -> str | None:
 
 
 def raced_by_judge(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
-    """Doubles the samples on which the candidates in the race are judged, dropping who falls behind."""
+    """Doubles the samples on which the candidates in the race are judged, dropping who falls behind.
+
+    Where everything is to be judged, all are, on the whole read split. A race ends once few are left, be it on
+    the pilot: what is asked of read later, in which order the budget lets them on to select and what those it
+    does not let on capture, is told from the samples they were judged on; a chosen set is judged on all of read.
+    """
     candidates, judgments = state["candidates"], _judgments(bench)
     racing = [one for one in candidates if one["status"] == "racing" and is_judged(one)]
-    if not racing or bench.settings.judge_all:
+    if not racing:
         return {}
+    if bench.settings.judge_all:
+        what = f"round {state['round']}: judging {len(racing)} candidates on the whole read split"
+        spent = _judge(bench, racing, bench.comparison.read.row_N, state, what)
+        return {"spent": spent} if spent else {}
     order = pilot_rows(bench)
     size = PILOT
     dropped: list[CandidateState] = []

@@ -3,6 +3,8 @@
 Source: Method, section 5 ("Greedy, and when to stop", "Null and p-values").
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from agent.settings import DiscoverSettings
@@ -68,6 +70,7 @@ def select(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
             min_gain=bench.settings.min_gain,
             max_parameters=bench.settings.max_parameters,
             resamples=bench.settings.resamples,
+            raced_out=left_behind(state["candidates"]),
         )
         grown, ended = [judged[j]["id"] for j in selection.chosen], selection.stopped_because
     else:
@@ -76,6 +79,14 @@ def select(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     empty = len(grown) == len(chosen)
     reason = state.get("spent") or stop_reason(state["round"], empty, len(grown), ended, bench.settings)
     return {**update, "stopped_because": reason} if reason else update
+
+
+def left_behind(candidates: Sequence[CandidateState]) -> int:
+    """How many candidates of language models were found worse on read than those that went on to select, by a race
+    or for want of budget."""
+    return sum(
+        is_judged(one) and not one["control"] and one["status"] in ("raced out", "racing") for one in candidates
+    )
 
 
 def stop_reason(current: int, empty: bool, size: int, ended: str, settings: DiscoverSettings) -> str | None:

@@ -4,6 +4,7 @@ Source: Method, section 5, "Greedy, and when to stop". A step takes, of the cand
 the largest that chance shows among all candidates, the one with the largest gain.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ LEVEL = 0.05
 class Step:
     """One parameter that was added: its index, its bias-corrected gain (a dissimilarity), z_j and p of that z.
 
-    p: share of resamples (the observed row included) in which the largest z of all candidates reaches z_j.
+    p: share of resamples (the observed row included) in which the largest z of all candidates reaches z_j; with
+    candidates that a race dropped, of as many as were tried (Sidak).
     admissible: candidates that stood out at this step.
     """
 
@@ -53,15 +55,20 @@ def greedy(
     min_gain: float = 0.01,
     max_parameters: int = 6,
     resamples: int = 999,
+    raced_out: int = 0,
 ) -> Selection:
     """Grow a set of at most `max_parameters` columns of levels [N, J] from `start`, on the select split.
 
     values_N: signed evidence, or labels in black-box mode. min_gain: dissimilarity below which nothing is added.
+    raced_out: candidates that have no column because a race dropped them as the worst on read. They count in the
+    largest that chance shows, and there are as many resamples as these would need: read may share its prompts with
+    select, and what is best there by chance of the prompts is best here too.
     """
     chosen = list(start)
     steps: list[Step] = []
     while len(chosen) < max_parameters:
         rest = [j for j in range(levels_NJ.shape[1]) if j not in chosen]
+        stands_for = 1 + raced_out / max(len(rest), 1)
         gains = null_gains(
             values_N,
             layout,
@@ -70,9 +77,9 @@ def greedy(
             claim,
             black_box=black_box,
             seed=_step_seed(seed, len(chosen)),
-            resamples=resamples,
+            resamples=math.ceil(resamples * stands_for),
         )
-        best, reason = _best(gains, rest, min_gain)
+        best, reason = _best(gains, rest, min_gain, stands_for)
         if best is None:
             return Selection(tuple(chosen), tuple(steps), reason)
         chosen.append(best.candidate)
@@ -80,8 +87,10 @@ def greedy(
     return Selection(tuple(chosen), tuple(steps), f"the set has as many parameters as allowed ({max_parameters})")
 
 
-def _best(gains: NullGains, candidates: Sequence[int], min_gain: float) -> tuple[Step | None, str]:
-    """The step to take, or None and why there is none."""
+def _best(
+    gains: NullGains, candidates: Sequence[int], min_gain: float, stands_for: float
+) -> tuple[Step | None, str]:
+    """The step to take, or None and why there is none. stands_for: candidates tried for each that is there."""
     all_JR = np.column_stack([gains.observed_J, gains.null_JR])
     spread_J = all_JR.std(axis=1)
     able = np.flatnonzero((gains.new_cells_J > 0) & (spread_J > 0))
@@ -90,6 +99,8 @@ def _best(gains: NullGains, candidates: Sequence[int], min_gain: float) -> tuple
     z_JR = (all_JR[able] - all_JR[able].mean(axis=1, keepdims=True)) / spread_J[able][:, None]
     largest_R = z_JR.max(axis=0)
     p_J = (largest_R[None, :] >= z_JR[:, :1]).mean(axis=1)
+    if stands_for > 1:
+        p_J = 1 - (1 - p_J) ** stands_for
     admissible = np.flatnonzero(p_J <= LEVEL)
     if not len(admissible):
         return None, f"none of {len(able)} remaining candidates adds more than the largest gain that chance shows"
