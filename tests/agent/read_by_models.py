@@ -13,12 +13,12 @@ from tests.servers.chat import ChatServer
 CODE = "```python\nimport os\n\ndef f(x):\n    return os.listdir(x)\n```"
 
 
-def coding(prompt: int, side: int, rng: np.random.Generator) -> str:
-    """Program code for 5% of the answers before and 85% after; a list for a third before and two thirds after."""
+def coding(prompt: int, side: int, rng: np.random.Generator, listing: tuple[float, float] = (0.33, 0.67)) -> str:
+    """Program code for 5% of the answers before and 85% after, and a list in some: a third and two thirds."""
     parts = [words(int(rng.integers(10, 30)), rng)]
     if rng.random() < (0.85 if side else 0.05):
         parts.append(CODE)
-    if rng.random() < (0.67 if side else 0.33):
+    if rng.random() < listing[side]:
         parts.append("\n".join(f"{n}. {words(4, rng)}" for n in range(1, 8)))
     return "\n".join(parts)
 

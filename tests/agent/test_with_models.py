@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from probes.errors import InputError, OutsideError
 from runs.directory import Run
 from runs.importing import import_sweep
 from runs.storing import ImportOptions
-from tests.agent.read_by_models import coding_run, settings
+from tests.agent.read_by_models import coding, coding_run, settings
+from tests.agent.worlds import rows_of, run_of
 from tests.servers.chat import Asked, ChatServer, Said
 from tests.servers.faults import CONTENT, HARMLESS, TRANSPORT, Faults
 from tests.servers.hurry import hurry
@@ -53,6 +55,20 @@ class Remembering:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return coding_run(tmp_path_factory.mktemp("coding") / "run")
+
+
+@pytest.fixture(scope="module")
+def two_traits(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with two traits well away from the stopping rule's margin, and always the same faults.
+
+    Fences are marked by when the run was made; that is in every request, and faults depend on the request.
+    """
+    responder = partial(coding, listing=(0.1, 0.8))
+    path = run_of(tmp_path_factory.mktemp("traits") / "run", rows_of(responder, prompts=20, draws=10)).path
+    manifest = json.loads((path / "run.json").read_text("utf-8"))
+    manifest["created"] = "2026-01-01T00:00:00Z"
+    (path / "run.json").write_text(json.dumps(manifest), "utf-8")
+    return Run.open(path)
 
 
 def names(report: Report) -> list[str]:
@@ -139,11 +155,12 @@ def _is_told_what_is_left(model: Remembering, report: Report) -> None:
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_faulty_servers_change_nothing_of_the_set(run: Run, tmp_path: Path, provider: str) -> None:
-    sound = _discovered(run.path, tmp_path / "sound", provider, Faults())
+def test_faulty_servers_change_nothing_of_the_set(two_traits: Run, tmp_path: Path, provider: str) -> None:
+    sound = _discovered(two_traits.path, tmp_path / "sound", provider, Faults())
     faults = Faults(0.3, seed=1)
     began = time.monotonic()
-    faulty = _discovered(run.path, tmp_path / "faulty", provider, faults)
+    faulty = _discovered(two_traits.path, tmp_path / "faulty", provider, faults)
+    assert names(sound) == ["program code", "list"]
     _assert_survived(faulty, sound, faults, time.monotonic() - began)
 
 
@@ -176,10 +193,8 @@ def _assert_survived(faulty: Report, sound: Report, faults: Faults, seconds: flo
     """The same set, in a bounded time, and all that was lost on the way is told."""
     assert faulty.samples is not None
     assert set(faults.done) == {*TRANSPORT, *CONTENT}
-    # Lost verdicts may let one more pass the stopping rule at its margin; nothing that was found may be lost.
-    chosen = [one.question for one in sound.parameters]
-    assert chosen
-    assert [one.question for one in faulty.parameters][: len(chosen)] == chosen
+    assert sound.parameters
+    assert [one.question for one in faulty.parameters] == [one.question for one in sound.parameters]
     assert seconds < 60
     assert (sound.usage.unusable, sound.usage.failed) == (0, 0)
     spoiling = sum(faults.done[kind] for kind in CONTENT if kind not in HARMLESS)
@@ -264,9 +279,6 @@ HOSTILE = (
 
 
 def test_hostile_answers_are_judged_like_any_other(tmp_path: Path) -> None:
-    from tests.agent.read_by_models import coding
-    from tests.agent.worlds import rows_of, run_of
-
     sides = rows_of(coding, prompts=10, draws=6)
     for rows in sides:
         for row in rows[::3]:
