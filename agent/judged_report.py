@@ -92,13 +92,16 @@ def lost_warnings(parameters: Sequence[Parameter], chosen: Sequence[CandidateSta
 
 
 def judge_sentences(judgments: Judgments) -> list[str]:
-    """In how many calls a judge came to nothing, whatever it was asked about: how far it can be trusted."""
+    """In how many calls a judge's answer was of no use, whatever it was asked about: how far it can be trusted.
+
+    Calls that a server never answered say nothing of the judge; the usage counts them.
+    """
     lost: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for one in judgments.models.ledger.usage(judgments.models.scope):
         if one.purpose in (JUDGING, ALONE):
-            lost[one.model] += one.unusable + one.failed
-            asked[one.model] += one.answered + one.unusable + one.failed
+            lost[one.model] += one.unusable
+            asked[one.model] += one.answered + one.unusable
     return [
         f"the judge {model} gave no verdict that could be used in {lost[model]:,} of {calls:,} calls"
         for model, calls in asked.items()

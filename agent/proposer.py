@@ -26,9 +26,6 @@ from tools.chat.interface import Answer, BudgetSpent, CallFailed, Lacking, Messa
 PROPOSING = "proposing"
 """The purpose of its calls, as the usage names it."""
 
-_ANSWERED = ("rejected", "too long")
-"""Failures by which a server says that it does not want a request; after others it may well answer later."""
-
 STEPS = 6
 """Turns in which a model may call tools before it submits."""
 
@@ -61,10 +58,10 @@ def proposed_by(spec: str, state: DiscoveryState, bench: Workbench, known: Seque
     except BudgetSpent as spent:
         return Proposed(spent=str(spent))
     except CallFailed as failure:
-        if failure.reason not in _ANSWERED:  # a search that goes on without would be over, and the report empty
+        if failure.reason != "too long":  # a search that goes on without would be over, and the report empty
             raise OutsideError(
-                f"{shown(spec, 80)} is to propose, but {failure.detail}; see that the server is up and its "
-                "address right, then run the same command again: what was answered is kept"
+                f"{shown(spec, 80)} is to propose, but {failure.detail}; see that the server is up and its model "
+                "and address right, then run the same command again: what was answered is kept"
             ) from None
         return Proposed(said=(f"{spec} proposed nothing in round {state['round']}: {failure}",))
     if isinstance(proposals, str):

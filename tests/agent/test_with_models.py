@@ -17,7 +17,7 @@ from runs.importing import import_sweep
 from runs.storing import ImportOptions
 from tests.agent.read_by_models import coding, coding_run, settings
 from tests.agent.worlds import rows_of, run_of
-from tests.servers.chat import Asked, ChatServer, Said
+from tests.servers.chat import Asked, ChatServer, Refused, Said
 from tests.servers.faults import CONTENT, HARMLESS, TRANSPORT, Faults
 from tests.servers.hurry import hurry
 from tests.servers.reader import ReaderWithControl, SimulatedReader
@@ -230,6 +230,17 @@ def test_a_server_that_is_down_ends_resumably(run: Run) -> None:
     assert str(caught.value).isprintable()
     with ChatServer(ReaderWithControl(), port=port):
         assert names(discover_run(run, chosen))[0] == "program code"
+
+
+def test_a_server_that_wants_no_request_of_a_proposer_ends_resumably(run: Run) -> None:
+    def unwilling(asked: Asked) -> Said:
+        raise Refused(400, "this deployment takes no such requests")
+
+    with (
+        ChatServer(unwilling) as server,
+        pytest.raises(OutsideError, match="takes no such requests.*run the same command again"),
+    ):
+        discover_run(run, settings(server, seed=4))
 
 
 def test_no_key_in_any_file_and_an_absent_one_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from tools.chat.ledger import Call, Ledger
 from tools.chat.prices import Price
 
 DOWN_AFTER = 10
-"""Failed calls in a row after which the server counts as down."""
+"""Failed calls in a row after which the server counts as down; one at which nobody listens is enough."""
 
 Check = Callable[[Answer], str | None]
 """Tells why an answer cannot be used, or None where it can."""
@@ -52,7 +52,6 @@ class Asker:
         self._flights: dict[bytes, asyncio.Future[Asked]] = {}
         self._reused: Counter[tuple[str, str]] = Counter()
         self._failed_in_a_row = 0
-        self._answered = False
         abilities = getattr(model, "abilities", None)
         if abilities is not None:
             name = f"{model.name} {model.endpoint}"
@@ -152,7 +151,6 @@ class Asker:
                 cost=claim.cost,
             )
             number = self._ledger.record(call)
-        self._answered = True
         self._failed_in_a_row = 0
         self.counts.done += 1
         reason = check(answer) if check else None
@@ -169,7 +167,7 @@ class Asker:
         if failure.reason == "too long":
             return  # which says nothing of the server
         self._failed_in_a_row += 1
-        if (failure.unreachable and not self._answered) or self._failed_in_a_row >= DOWN_AFTER:
+        if failure.unreachable or self._failed_in_a_row >= DOWN_AFTER:
             raise OutsideError(
                 f"{name}: {failure.detail}; see that the server is up and its address right, then run the same "
                 "command again: what was answered is kept"

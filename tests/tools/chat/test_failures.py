@@ -242,6 +242,18 @@ def test_an_address_where_nobody_listens() -> None:
     assert failed.value.unreachable
 
 
+def test_a_server_that_is_gone_ends_the_run_though_it_answered_before(tmp_path: Path) -> None:
+    async def talk() -> None:
+        with ChatServer(scripted("so")) as server:
+            asks = asker(server, tmp_path)
+            assert (await asks.ask(request("one"), "judge")).answer.text == "so"
+        with pytest.raises(OutsideError, match="nobody answers at .* run the same command again"):
+            await asks.ask(request("two"), "judge")
+        await asks.close()
+
+    run(talk())
+
+
 def test_a_wrong_address_is_told() -> None:
     with ChatServer(scripted("so")) as server, pytest.raises(InputError, match="usually ends in /v1"):
         ask(connect(parse_spec(f"openai:m@{server.anthropic}"), {}))
