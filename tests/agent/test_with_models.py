@@ -238,7 +238,7 @@ def test_a_server_that_wants_no_request_of_a_proposer_ends_resumably(run: Run) -
 
     with (
         ChatServer(unwilling) as server,
-        pytest.raises(OutsideError, match="takes no such requests.*run the same command again"),
+        pytest.raises(OutsideError, match=r"takes no such requests.*run the same command again"),
     ):
         discover_run(run, settings(server, seed=4))
 

@@ -247,7 +247,7 @@ def test_a_server_that_is_gone_ends_the_run_though_it_answered_before(tmp_path: 
         with ChatServer(scripted("so")) as server:
             asks = asker(server, tmp_path)
             assert (await asks.ask(request("one"), "judge")).answer.text == "so"
-        with pytest.raises(OutsideError, match="nobody answers at .* run the same command again"):
+        with pytest.raises(OutsideError, match=r"nobody answers at .* run the same command again"):
             await asks.ask(request("two"), "judge")
         await asks.close()
 
