@@ -45,7 +45,8 @@ def propose(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     fresh: list[CandidateState] = []
     if state["round"] == 1:
         fresh, warnings = first_candidates(bench)
-        update["chosen"] = [candidate["id"] for candidate in fresh if candidate["given"]]
+        given = [candidate["id"] for candidate in fresh if candidate["given"]]
+        update["chosen"] = given + [one for one in state.get("chosen", []) if one not in given]
         update["warnings"] = warnings
     if BUILTIN in bench.settings.model:
         fresh.extend(pattern_candidates(bench, state))
@@ -176,5 +177,6 @@ def pattern_candidates(bench: Workbench, state: DiscoveryState) -> list[Candidat
         [bench.comparison.responses[row] for row in part.row_N[group_N].tolist()] for group_N in groups
     )
     prompts_before, prompts_after = (part.layout.prompt_N[group_N].tolist() for group_N in groups)
-    found = patterns(before, after, prompts=(prompts_before, prompts_after), most=MOST_PATTERNS)
+    most = min(state.get("most_proposed") or MOST_PATTERNS, MOST_PATTERNS)
+    found = patterns(before, after, prompts=(prompts_before, prompts_after), most=most)
     return [candidate_of(bench, f"pattern:{one.kind}:{one.text}", state["round"]) for one in found]

@@ -7,8 +7,9 @@ any moment is followed by one that goes on. Measured scores stay in the run, so 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,35 @@ def discover_run(run: Run, settings: DiscoverSettings, *, progress: Progress | N
     or measures that do not exist, too few samples, or a name that other settings have; OutsideError: the disk is
     full, or another process has the run.
     """
+    with begun(run, settings, progress or Silent()) as discovery:
+        return _run_graph(discovery)
+
+
+@dataclass(frozen=True, eq=False)
+class Discovery:
+    """A discovery whose graph, workbench and language models are open. fingerprint: what it answers."""
+
+    graph: "Graph"
+    bench: Workbench
+    folder: Path
+    fingerprint: dict[str, Any]
+
+    def state(self) -> DiscoveryState:
+        """Its state by now, empty where it has not begun. InputError where it was begun with other settings."""
+        state = state_of(self.graph)
+        if state and state["fingerprint"] != self.fingerprint:
+            raise InputError(difference(self.folder.name, state["fingerprint"], self.fingerprint))
+        return state
+
+
+@contextmanager
+def begun(run: Run, settings: DiscoverSettings, progress: Progress) -> Iterator[Discovery]:
+    """A discovery, new or gone on with, for the length of the block, in which it has the run's lock.
+
+    Raises as `discover_run`.
+    """
     with threadpool_limits(1), run.locked():  # small matrices: more threads only wait for each other
-        bench = open_bench(run, settings, progress or Silent())
+        bench = open_bench(run, settings, progress)
         for name in settings.given:
             known_judge(bench.scores, name)  # refused before anything is written
         if settings.judge_spec is not None:
@@ -62,8 +90,8 @@ def discover_run(run: Run, settings: DiscoverSettings, *, progress: Progress | N
             require_models(settings)
         fingerprint = fingerprint_of(run, bench.comparison, settings)
         folder = _folder_for(run, settings.name, fingerprint)
-        with _graph_of(folder) as graph, with_models(bench.named(folder.name)) as ready:
-            return _run_graph(graph, ready, folder, fingerprint)
+        with graph_of(folder) as graph, with_models(bench.named(folder.name)) as ready:
+            yield Discovery(graph, ready, folder, fingerprint)
 
 
 @contextmanager
@@ -128,8 +156,8 @@ def _folder_for(run: Run, name: str | None, fingerprint: dict[str, Any]) -> Path
 
 
 def _fingerprint_in(folder: Path) -> dict[str, Any] | None:
-    with _graph_of(folder) as graph:
-        return _state(graph).get("fingerprint")
+    with graph_of(folder) as graph:
+        return state_of(graph).get("fingerprint")
 
 
 def numbered(run: Run) -> Iterator[Path]:
@@ -150,7 +178,7 @@ def state_file(folder: Path) -> Path:
 
 
 @contextmanager
-def _graph_of(folder: Path) -> Iterator["Graph"]:
+def graph_of(folder: Path) -> Iterator["Graph"]:
     """The graph over the state in this folder. InputError where the state cannot be read."""
     from agent.graph import build  # slow to import
 
@@ -169,35 +197,44 @@ def _graph_of(folder: Path) -> Iterator["Graph"]:
         ) from error
 
 
-def _config(limit: int = 25) -> Any:
+def graph_config(limit: int = 25) -> Any:
+    """Which thread of a graph's state a discovery is, and how many nodes it may run at once."""
     return {"configurable": {"thread_id": "discovery"}, "recursion_limit": limit}
 
 
-def _state(graph: "Graph") -> DiscoveryState:
-    values: DiscoveryState = graph.get_state(_config()).values  # type: ignore[assignment]
+def state_of(graph: "Graph") -> DiscoveryState:
+    values: DiscoveryState = graph.get_state(graph_config()).values  # type: ignore[assignment]
     return values
 
 
-def _run_graph(graph: "Graph", bench: Workbench, folder: Path, fingerprint: dict[str, Any]) -> Report:
+def go_on(discovery: Discovery, *, until: Sequence[str] = ()) -> None:
+    """Runs the graph from where it stands, to its end or to before one of the named nodes."""
     from langsmith.run_helpers import tracing_context
 
     from agent.graph import ROUND
+
+    begin: DiscoveryState = {"fingerprint": discovery.fingerprint, "round": 0, "candidates": []}
+    limit = len(ROUND) * discovery.bench.settings.rounds + 10
+    # LangGraph reports to LangSmith where the environment asks for it; no text may leave the machine.
+    with tracing_context(enabled=False):
+        discovery.graph.invoke(
+            None if discovery.state() else begin,
+            graph_config(limit),
+            context=discovery.bench,
+            interrupt_before=list(until),
+            durability="sync",
+        )
+
+
+def _run_graph(discovery: Discovery) -> Report:
     from agent.reporting import write_report
 
-    state = _state(graph)
-    if state and state["fingerprint"] != fingerprint:
-        raise InputError(difference(folder.name, state["fingerprint"], fingerprint))
-    if not state or graph.get_state(_config()).next:
-        begin: DiscoveryState | None = (
-            None if state else {"fingerprint": fingerprint, "round": 0, "candidates": []}
-        )
-        limit = len(ROUND) * bench.settings.rounds + 10
-        # LangGraph reports to LangSmith where the environment asks for it; no text may leave the machine.
-        with tracing_context(enabled=False):
-            graph.invoke(begin, _config(limit), context=bench, durability="sync")
-    elif not (folder / REPORT_FILE).is_file():
-        write_report(state, bench)
-    return Report.load(folder)
+    state = discovery.state()
+    if not state or discovery.graph.get_state(graph_config()).next:
+        go_on(discovery)
+    elif not (discovery.folder / REPORT_FILE).is_file():
+        write_report(state, discovery.bench)
+    return Report.load(discovery.folder)
 
 
 def difference(name: str, known: dict[str, Any], asked: dict[str, Any]) -> str:

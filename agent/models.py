@@ -73,6 +73,7 @@ class Models:
         self._askers: dict[str, Asker] = {}
         self._runner = asyncio.Runner()
         self._judge: Judge | None = None
+        self._working = False
 
     def asker(self, spec: str) -> Asker:
         """The model of this spec, connected when it is first wanted."""
@@ -97,8 +98,23 @@ class Models:
         return self._judge
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """What the work comes to; meanwhile progress says where the calls stand."""
-        return self._runner.run(self._told(work))
+        """What the work comes to; meanwhile progress says where the calls stand.
+
+        Raises KeyboardInterrupt where `stop` was called meanwhile, once the calls in flight are answered and kept.
+        """
+        self._working = True
+        try:
+            return self._runner.run(self._told(work))
+        finally:
+            self._working = False
+            if self.budget.stopped:
+                self.budget.stopped = False
+                raise KeyboardInterrupt
+
+    def stop(self) -> bool:
+        """Lets no further call of the present work through; False where nothing is asked."""
+        self.budget.stopped = self._working
+        return self._working
 
     async def _told(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         task = asyncio.ensure_future(work)

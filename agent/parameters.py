@@ -30,8 +30,12 @@ def parameters_of(
     chosen: Sequence[CandidateState],
     total: Total,
     q_values: dict[str, float],
+    by_person: Sequence[str] = (),
 ) -> tuple[Parameter, ...]:
-    """One record a chosen parameter, in greedy order. numbers: of these parameters, on the rows reported on."""
+    """One record a chosen parameter, in greedy order. numbers: of these parameters, on the rows reported on.
+
+    by_person: ids of those that a person chose.
+    """
     shapley = numbers.shapley() if chosen else np.zeros(0)
     whole = total.linear.value if comparison.mode == "black-box" else numbers.total_on_complete_cases()
     records = []
@@ -49,6 +53,7 @@ def parameters_of(
                 judge=candidate["judge"],
                 round=candidate["round"],
                 origin=candidate["origin"],
+                chosen_by="person" if candidate["id"] in by_person else "search",
                 dissimilarity=interval(numbers.singles[j]),
                 share=_share(comparison, numbers, j, total),
                 gain=interval(numbers.gains[j]),

@@ -27,7 +27,7 @@ from tools.judging.template import JudgePrompt, load_template
 from tools.judging.verdicts import Criterion
 
 CHARACTERS_A_TOKEN = 4
-_TOKENS_A_VERDICT = 40
+TOKENS_A_VERDICT = 40
 _EXAMPLE = Criterion("(a question that a model will propose)", YES_NO)
 
 
@@ -54,7 +54,7 @@ def plan_of(bench: Workbench) -> list[Sending]:
     planned = []
     for spec in settings.proposers:
         turns = settings.rounds * (STEPS + 1)
-        planned.append(_sending("proposing", spec, turns, prompt, 500, settings))
+        planned.append(sending("proposing", spec, turns, prompt, 500, settings))
     if settings.judge_spec is not None and settings.proposers:
         planned.append(_judging(bench, settings.judge_spec))
     return planned
@@ -66,14 +66,14 @@ def plan_of_set(bench: Workbench, template: JudgePrompt, chosen: Sequence[Candid
     rows = comparison.part().row_N if comparison.mode == "black-box" else part.row_N
     items = {Item(comparison.prompt_of_row[row], comparison.responses[row]) for row in rows.tolist()}
     criteria = list(dict.fromkeys(criterion_of(one) for one in chosen if is_judged(one)))
-    calls = sum(bool(item.response.strip()) for item in items) * _calls(len(criteria), settings)
+    calls = sum(bool(item.response.strip()) for item in items) * calls_of(len(criteria), settings)
     spec = settings.judge_spec
     assert spec is not None  # named wherever a set holds what a model judges
-    prompt = _example(bench, template, criteria[: settings.criteria_per_call])
-    return _sending("judging", spec, calls, prompt, _TOKENS_A_VERDICT * len(criteria), settings)
+    prompt = judge_example(bench, template, criteria[: settings.criteria_per_call])
+    return sending("judging", spec, calls, prompt, TOKENS_A_VERDICT * len(criteria), settings)
 
 
-def _example(bench: Workbench, template: JudgePrompt, criteria: Sequence[Criterion]) -> str:
+def judge_example(bench: Workbench, template: JudgePrompt, criteria: Sequence[Criterion]) -> str:
     """What a judge would be sent of the answer of median length."""
     comparison = bench.comparison
     longest = sorted(range(len(comparison.responses)), key=lambda row: len(comparison.responses[row]))
@@ -93,22 +93,22 @@ def _judging(bench: Workbench, spec: str) -> Sending:
     raced = proposed if settings.judge_all else -(-proposed // 2)
     kept = proposed if settings.judge_all else FEWEST_RACING + 1
     each = (
-        min(PILOT, read_N) * _calls(proposed, settings)
-        + (read_N // 2) * _calls(raced, settings)
-        + select_N * _calls(kept, settings)
+        min(PILOT, read_N) * calls_of(proposed, settings)
+        + (read_N // 2) * calls_of(raced, settings)
+        + select_N * calls_of(kept, settings)
     )
-    count = settings.rounds * each + (read_N + report_N) * _calls(settings.max_parameters, settings)
+    count = settings.rounds * each + (read_N + report_N) * calls_of(settings.max_parameters, settings)
     criteria = [_EXAMPLE] * min(settings.criteria_per_call, proposed)
-    prompt = _example(bench, load_template(settings.judge_template), criteria)
-    return _sending("judging", spec, count, prompt, _TOKENS_A_VERDICT * len(criteria), settings)
+    prompt = judge_example(bench, load_template(settings.judge_template), criteria)
+    return sending("judging", spec, count, prompt, TOKENS_A_VERDICT * len(criteria), settings)
 
 
-def _calls(criteria: int, settings: DiscoverSettings) -> int:
+def calls_of(criteria: int, settings: DiscoverSettings) -> int:
     """Calls that so many criteria of one answer take."""
     return -(-criteria // settings.criteria_per_call)
 
 
-def _sending(kind: str, spec: str, calls: int, prompt: str, written: int, settings: DiscoverSettings) -> Sending:
+def sending(kind: str, spec: str, calls: int, prompt: str, written: int, settings: DiscoverSettings) -> Sending:
     tokens_in, tokens_out = calls * (len(prompt) // CHARACTERS_A_TOKEN), calls * written
     price: Price | None = load_prices(settings.prices).of(parse_spec(spec))
     cost = None if price is None else price.most(tokens_in, tokens_out)

@@ -16,7 +16,7 @@ from agent.contrasts import CHARACTERS, Reader
 from agent.judgments import Judgments
 from agent.proposals import MOST_PROPOSED, PROPOSALS, Proposal, candidate_from, proposals_in, unfit
 from agent.proposer_tools import TOOLS, Toolbox, tried
-from agent.state import CandidateState, DiscoveryState, by_id
+from agent.state import CandidateState, DiscoveryState, by_id, is_judged
 from agent.workbench import Workbench
 from probes.errors import OutsideError
 from runs.files import shown
@@ -128,7 +128,7 @@ class _Proposer:
         called = any(turn.tool_calls for turn in turns)
         problem: str | None = None
         for _ in range(2):
-            told = Message("user", _template("submit.jinja", most=MOST_PROPOSED, problem=problem))
+            told = Message("user", _template("submit.jinja", most=most_of(self._state), problem=problem))
             request = Request(
                 (*turns, told),
                 tokens,
@@ -148,7 +148,7 @@ class _Proposer:
         values = self._bench.run.manifest.control.values
         so_far = list(known)
         found: list[CandidateState] = []
-        for proposal in _at_most(proposals):
+        for proposal in _at_most(proposals, most_of(self._state)):
             rows = [self._reader.row_of_label(label) for label in proposal.samples]
             examples = [self._bench.comparison.sample_ids[row] for row in rows if row is not None]
             candidate = candidate_from(proposal, judge, self._spec, self._state["round"], examples)
@@ -168,26 +168,32 @@ def opening(state: DiscoveryState, bench: Workbench, reader: Reader, characters:
     return _template(
         "propose.jinja",
         context=bench.settings.context,
+        guidance=state.get("guidance", []),
         round=state["round"],
         known=[f"{one['name']} ({one['question']})" for one in chosen],
         tried=[] if state["round"] == 1 else tried(_by_models(state["candidates"])),
         contrasts=reader.contrasts(state, characters),
         likelihood=bench.comparison.mode == "likelihood",
         marked=bool(reader.marks),
-        most=MOST_PROPOSED,
+        most=most_of(state),
         tools=tools,
         steps=STEPS,
     )
 
 
 def _by_models(candidates: Sequence[CandidateState]) -> list[CandidateState]:
-    return [one for one in candidates if one["origin"] not in ("builtin", "given")]
+    return [one for one in candidates if one["origin"] not in ("builtin", "given") and is_judged(one)]
 
 
-def _at_most(proposals: Sequence[Proposal]) -> list[Proposal]:
+def most_of(state: DiscoveryState) -> int:
+    """Candidates that one model may propose now, its control not counted."""
+    return min(state.get("most_proposed") or MOST_PROPOSED, MOST_PROPOSED)
+
+
+def _at_most(proposals: Sequence[Proposal], most: int) -> list[Proposal]:
     """The first proposals, and one control."""
     controls = [one for one in proposals if one.control][:1]
-    return [one for one in proposals if not one.control][:MOST_PROPOSED] + controls
+    return [one for one in proposals if not one.control][:most] + controls
 
 
 def _unusable(answer: Answer) -> str | None:

@@ -24,7 +24,7 @@ from agent.reading import largest_residuals
 from agent.scores_table import SCORES_FILE, scores_table
 from agent.selecting import q_values_of
 from agent.settings import BUILTIN
-from agent.state import CandidateState, DiscoveryState, by_id
+from agent.state import CandidateState, DiscoveryState, by_id, everything_tried
 from agent.totals import total_of
 from agent.tried import candidates_of
 from agent.workbench import Workbench
@@ -37,6 +37,7 @@ from tools.report.document import (
     BySide,
     Candidate,
     Control,
+    Guided,
     Interval,
     Prompts,
     Report,
@@ -71,7 +72,7 @@ def report(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
 
 
 def write_report(state: DiscoveryState, bench: Workbench) -> None:
-    asked = json.dumps(state["fingerprint"], sort_keys=True)
+    asked = json.dumps(_answered(state), sort_keys=True)
     seen = bench.run.count_report(bench.name, hashlib.sha256(asked.encode()).hexdigest())
     folder = bench.run.discovery_folder(bench.name)
     made = report_of(state, bench, seen)
@@ -80,9 +81,15 @@ def write_report(state: DiscoveryState, bench: Workbench) -> None:
     save_report(made, folder)
 
 
+def _answered(state: DiscoveryState) -> object:
+    """What tells a report among those of its name; where a person guides the search, each set has one that counts."""
+    return [state["fingerprint"], state.get("chosen", [])] if state.get("acts") else state["fingerprint"]
+
+
 def report_of(state: DiscoveryState, bench: Workbench, reports_seen: int) -> Report:
     """The report of a discovery that has stopped."""
     comparison, settings = bench.comparison, bench.settings
+    state = {**state, "candidates": everything_tried(state)}
     chosen = by_id(state["candidates"], state.get("chosen", []))
     warnings = list(state.get("warnings", []))
     if bench.judgments is not None:
@@ -104,6 +111,19 @@ def report_of(state: DiscoveryState, bench: Workbench, reports_seen: int) -> Rep
         stopped_because=state["stopped_because"],
         reports_seen=reports_seen,
         tried=state["candidates"],
+        by_person=state.get("by_person", []),
+        guided=_guided(state),
+    )
+
+
+def _guided(state: DiscoveryState) -> Guided | None:
+    """What a person did, where one guided the search."""
+    if not state.get("acts"):
+        return None
+    return Guided(
+        acts=tuple(state["acts"]),
+        guidance=tuple(state.get("guidance", [])),
+        notes=tuple(state.get("notes", [])),
     )
 
 
@@ -126,6 +146,8 @@ def assemble(
     reports_seen: int,
     measured_on: Literal["report", "all"] = "report",
     tried: Sequence[CandidateState] = (),
+    by_person: Sequence[str] = (),
+    guided: Guided | None = None,
 ) -> Report:
     """A report from the numbers of a set: what a discovery and the measuring of a known set have in common."""
     comparison, run, located = bench.comparison, bench.run, bench.comparison.located
@@ -133,7 +155,7 @@ def assemble(
     alerts = comparison.alerts
     said = [*alerts, *comparison.warnings, *few_prompts_warnings(part.layout.prompts, comparison.claim), *warnings]
     record = set_of(bench, numbers, chosen, total)
-    parameters = parameters_of(comparison, numbers, chosen, total, q_values)
+    parameters = parameters_of(comparison, numbers, chosen, total, q_values, by_person)
     along = along_of(bench, numbers, chosen)
     if along is not None:
         bench.progress.stage("following the set along the sweep")
@@ -176,6 +198,7 @@ def assemble(
             left_out_names=comparison.left_out[:NAMED_PROMPTS],
         ),
         stopped_because=stopped_because,
+        guided=guided,
         usage=usage,
         models={"proposer": ", ".join(bench.settings.model), "judge": bench.settings.judge_spec or BUILTIN},
         judge_template=None if bench.judgments is None else bench.judgments.models.template.source,

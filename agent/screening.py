@@ -39,6 +39,19 @@ def screen(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     proposed = [candidate for candidate in candidates if candidate["status"] == "proposed"]
     fresh = [candidate for candidate in proposed if not is_judged(candidate)]
     standing = [candidate for candidate in candidates if candidate["status"] in ("judged", "held back")]
+    verdicts = verdicts_on(fresh, standing, bench)
+    update: DiscoveryState = {"candidates": replaced(candidates, [*waiting, *verdicts])}
+    if not any(is_judged(candidate) for candidate in proposed):
+        return update
+    from agent.racing import piloted
+
+    return piloted({**state, **update}, bench)
+
+
+def verdicts_on(
+    fresh: Sequence[CandidateState], standing: Sequence[CandidateState], bench: Workbench
+) -> list[CandidateState]:
+    """Fresh candidates that code judges, in the race or screened out. standing: what they may not repeat."""
     row_N = bench.comparison.read.row_N
     fresh_NJ = bench.levels(fresh)
     reasons = screened(bench.levels(standing)[row_N], standing, fresh_NJ[row_N], fresh)
@@ -46,16 +59,10 @@ def screen(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
         reasons[j] = (
             None if candidate["given"] else reasons[j] or _too_few_prompts(bench.comparison, fresh_NJ[:, j])
         )
-    verdicts = [
+    return [
         with_status(candidate, "screened out" if reason else "racing", reason)
         for candidate, reason in zip(fresh, reasons, strict=True)
     ]
-    update: DiscoveryState = {"candidates": replaced(candidates, [*waiting, *verdicts])}
-    if not any(is_judged(candidate) for candidate in proposed):
-        return update
-    from agent.racing import piloted
-
-    return piloted({**state, **update}, bench)
 
 
 def screened(

@@ -10,9 +10,9 @@ from typing import Any, Literal, TypedDict
 from probes.order_parameter import OrderParameter
 from probes.scale import Level, Scale, ScaleKind
 
-Status = Literal["proposed", "screened out", "raced out", "held back", "racing", "judged"]
+Status = Literal["proposed", "screened out", "raced out", "held back", "racing", "judged", "set aside"]
 """`screened out`: not worth measuring; `raced out`: dropped on read, counts with p = 1; `held back`: much like an
-earlier one, judged in the next round."""
+earlier one, judged in the next round; `set aside`: judged, then taken out by a person, counts with its p."""
 
 
 class ScaleState(TypedDict):
@@ -52,6 +52,11 @@ class DiscoveryState(TypedDict, total=False):
     reads this round, the most telling first. chosen: ids of the set in greedy order. warnings: what the proposer
     had to leave out. spent: which budget of language models is spent, where one is: what needs no call is still
     done. seconds: wall time spent so far, over all processes that worked on it.
+
+    Where a person guides it (`agent.repl`): acts: all that was done, undoing included, as lines. guidance: what
+    proposers are told, in a person's words. notes: for the report. by_person: ids that a person added to the set.
+    undone: candidates that were tried and then undone, which still count as tried. most_proposed: how many
+    candidates one model may propose next, 0 for as many as without a person.
     """
 
     fingerprint: dict[str, Any]
@@ -63,6 +68,12 @@ class DiscoveryState(TypedDict, total=False):
     stopped_because: str
     warnings: list[str]
     seconds: float
+    acts: list[str]
+    guidance: list[str]
+    notes: list[str]
+    by_person: list[str]
+    undone: list[CandidateState]
+    most_proposed: int
 
 
 def candidate_state(
@@ -121,6 +132,12 @@ def replaced(candidates: Sequence[CandidateState], changed: Sequence[CandidateSt
     """The candidates, those that changed in place of what they were."""
     new = {candidate["id"]: candidate for candidate in changed}
     return [new.get(candidate["id"], candidate) for candidate in candidates]
+
+
+def everything_tried(state: DiscoveryState) -> list[CandidateState]:
+    """The candidates, and those that were tried and undone: undoing makes no test unmade."""
+    known = {candidate["id"] for candidate in state["candidates"]}
+    return [*state["candidates"], *(one for one in state.get("undone", []) if one["id"] not in known)]
 
 
 def by_id(candidates: Sequence[CandidateState], ids: Sequence[str]) -> list[CandidateState]:

@@ -17,7 +17,13 @@ from tools.report.document import Candidate, Interval, Total
 from tools.report.record import Split, interval
 from tools.share import share
 
-DECIDED_ON: dict[Status, Split] = {"held back": "read", "racing": "read", "raced out": "read", "judged": "select"}
+DECIDED_ON: dict[Status, Split] = {
+    "held back": "read",
+    "racing": "read",
+    "raced out": "read",
+    "judged": "select",
+    "set aside": "select",
+}
 """The split whose samples decided on a candidate of this status."""
 
 

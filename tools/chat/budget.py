@@ -25,7 +25,7 @@ class Claim:
 
 
 class Budget:
-    """What one scope may still spend. Limits are None where there is none.
+    """What one scope may still spend. Limits are None where there is none. stopped: lets no further call through.
 
     Raises InputError where a limit of cost cannot be held since what was spent before has no known price.
     """
@@ -43,6 +43,7 @@ class Budget:
         self.max_calls = max_calls
         self.max_cost = max_cost
         self.max_minutes = max_minutes
+        self.stopped = False
         self._ledger = ledger
         before = ledger.spent(scope)
         if max_cost is not None and before.cost is None:
@@ -73,7 +74,7 @@ class Budget:
         most = most_cost or 0.0
         async with self._settled:
             while spent := self._over(most):
-                if not self._claimed_calls or spent.startswith("the budget of minutes"):
+                if self.stopped or not self._claimed_calls or spent.startswith("the budget of minutes"):
                     raise BudgetSpent(spent)
                 await self._settled.wait()
             self._claimed_calls += 1
@@ -99,6 +100,8 @@ class Budget:
 
     def _over(self, most: float) -> str | None:
         """Which budget another call would exceed, in words."""
+        if self.stopped:
+            return "it was stopped"
         if self.max_minutes is not None and self.spent.seconds > 60 * self.max_minutes:
             return f"the budget of minutes ({self.max_minutes:g}, --max-minutes) was spent"
         if self.max_calls is not None and self._calls + self._claimed_calls >= self.max_calls:

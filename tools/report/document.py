@@ -172,7 +172,8 @@ class Parameter(Record):
     `share` is alone, `gain` (a dissimilarity) is what it added in greedy order, `shapley` sums to the set's
     share. `tv`: it alone tells before from after in (1 + tv) / 2 of cases. `before` and `after` give the
     probability of each level by its name; a level without samples may be absent. `curve` and `levels`: along the
-    sweep, at its places between checkpoints and at its checkpoints; `shown` says what `levels` are.
+    sweep, at its places between checkpoints and at its checkpoints; `shown` says what `levels` are. `chosen_by`: a
+    person's choice was held to no stopping rule.
     """
 
     id: Text
@@ -182,6 +183,7 @@ class Parameter(Record):
     judge: Text
     round: int = 1
     origin: Text = ""
+    chosen_by: Literal["search", "person"] = "search"
     dissimilarity: Interval
     share: Interval
     gain: Interval
@@ -267,6 +269,15 @@ class Source(Record):
     notes: tuple[Text, ...] = ()
 
 
+class Guided(Record):
+    """What a person did to the search: every act that changed it, as typed, undone ones included; what proposers
+    were told in the person's words; and the person's notes."""
+
+    acts: tuple[Text, ...]
+    guidance: tuple[Text, ...] = ()
+    notes: tuple[Text, ...] = ()
+
+
 class Report(Record):
     """The whole of report.json.
 
@@ -294,6 +305,7 @@ class Report(Record):
     smallest_visible: float | None = None
     prompts: Prompts
     stopped_because: Text
+    guided: Guided | None = None
     usage: Usage = Usage()
     models: dict[str, JsonValue] = Field(default_factory=dict)
     judge_template: Text | None = None

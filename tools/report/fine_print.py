@@ -37,6 +37,7 @@ def fine_print(report: Report) -> list[str]:
         smallest_visible_sentence(report) if report.parameters else "",  # otherwise the headline says it
         estimator_sentence(report),
         stopped_sentence(report),
+        *guided_sentences(report),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -152,14 +153,31 @@ def seen_sentence(report: Report) -> str:
     if report.reports_seen <= 1:
         return ""
     return (
-        f"This is report number {report.reports_seen:,} from these samples: if an earlier one shaped this search, "
-        "the numbers are no longer fresh."
+        f"Report split seen {report.reports_seen:,} times, this report included: if an earlier one shaped this "
+        "search, the numbers are no longer fresh (adaptive analysis)."
     )
 
 
 def stopped_sentence(report: Report) -> str:
     reason = one_line(report.stopped_because, 300).rstrip(".")
     return f"The search stopped: {reason}." if reason else ""
+
+
+def guided_sentences(report: Report) -> list[str]:
+    """What a person had to do with the set, and the person's notes."""
+    if report.guided is None:
+        return []
+    names = [one_line(one.name, 60) for one in report.parameters if one.chosen_by == "person"]
+    chosen = f"A person chose {listed(names)}" if names else "A person chose no parameter"
+    said = [
+        f"A person guided this search in {count(len(report.guided.acts), 'act')}. {chosen}. The limit of 5% on "
+        "false choices is that of the search on its own; p-values and q-values count all that was tried, and the "
+        "numbers of the report split hold for any set chosen without it."
+    ]
+    if report.guided.guidance:
+        told = "; ".join(f"“{one_line(text, 200)}”" for text in report.guided.guidance)
+        said.append(f"Proposers were told: {told}.")
+    return said + [f"Note: {one_line(text, 1000)}" for text in report.guided.notes]
 
 
 def usage_sentence(report: Report) -> str:
@@ -211,6 +229,8 @@ def parameter_facts(report: Report, parameter: Parameter) -> list[str]:
     if parameter.shapley is not None:
         points = count(round(100 * parameter.shapley), "point")
         facts.append(f"{points} of the set's share (Shapley value)")
+    if parameter.chosen_by == "person":
+        facts.append("chosen by a person")
     if parameter.q_value is not None:
         split = measured_split(report) if fixed_beforehand(report) else "select split"
         facts.append(f"q {_test_value(parameter.q_value)} on the {split}")

@@ -226,7 +226,7 @@ class TestFinePrint:
         assert "420 samples (212 before, 208 after) that neither proposing nor selecting saw" in said
         assert "The claim is about prompts like these: 23 prompts, taken as a sample." in said
         assert "1 prompt has samples on one side only and was left out: quick_buck." in said
-        assert "report number 2" in said
+        assert "Report split seen 2 times" in said
         assert "The search stopped: no candidate adds a gain that could be told from chance." in said
         assert "Under 8 prompts" not in said
 
