@@ -69,7 +69,10 @@ def as_score(value: Scalar | None) -> Score | None:
         except ValueError:
             return whole_text(text)
         return as_score(int(text) if text.lstrip("+-").isdecimal() and len(text) < 16 else number)
-    return value if math.isfinite(value) else None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond what a float holds
+        return None
 
 
 def scores_beside(beside: Beside, prompt_N: Sequence[int], condition_N: Sequence[int]) -> Scores:

@@ -18,7 +18,7 @@ from runs.formats.rows import Responses, Thinking
 from runs.manifest import Control, InputRecord, Sampling
 from runs.pairing import PairBy, Pairing, pair
 from runs.schema import PROMPTS_SCHEMA, SAMPLES_SCHEMA
-from runs.scores import Scores, join_scores, scores_beside
+from runs.scores import Scores, as_score, join_scores, scores_beside
 
 CHUNK = 20_000
 """Samples handed over at a time."""
@@ -151,7 +151,8 @@ def _sampling(settings: Mapping[str, Sequence[set[object]]]) -> Sampling:
     """The temperature where all responses have one."""
     values = set().union(*settings.get("temperature", ()))
     only = next(iter(values)) if len(values) == 1 else None
-    return Sampling(temperature=float(only) if isinstance(only, int | float) else None)
+    number = as_score(only) if isinstance(only, int | float) else None
+    return Sampling(temperature=float(number) if isinstance(number, int | float) else None)
 
 
 def _prompts(responses: Responses, pairing: Pairing) -> pa.Table:

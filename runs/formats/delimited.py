@@ -16,7 +16,8 @@ csv.field_size_limit(MAX_PIECE)
 
 def delimiter_of(header: str) -> str | None:
     """The delimiter that cuts a header line into most fields; None when there is none."""
-    counts = {d: len(next(csv.reader([header], delimiter=d), [])) for d in DELIMITERS}
+    begin = header.split("\r", 1)[0]
+    counts = {d: len(next(csv.reader([begin], delimiter=d), [])) for d in DELIMITERS}
     best = max(DELIMITERS, key=lambda d: counts[d])
     return best if counts[best] > 1 else None
 
@@ -56,11 +57,14 @@ def _header(row: list[str], name: str) -> list[str]:
 
 
 def _torn(name: str, line: int, message: str) -> InputError:
+    place = f"{name}, row beginning at line {line}"
     if "unexpected end" in message:
         what = "a quote is opened here and never closed"
     elif "expected after" in message:
         what = "text follows a closing quote: a quote is torn or not doubled"
+    elif "new-line character" in message:
+        what = "a carriage return outside of quotes, without a line feed"
+        return refuse(place, what, "end lines with line feeds, and quote fields that hold line breaks")
     else:
         what = f"the row cannot be read ({shown(message)})"
-    place = f"{name}, row beginning at line {line}"
     return refuse(place, what, "close every quote, and double quotes inside fields")

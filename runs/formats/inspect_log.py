@@ -90,7 +90,7 @@ def _record(sample: Any, number: int, name: str) -> Record:
     sample = _attached(sample, sample.get("attachments"))
     output = sample.get("output")
     choices = output.get("choices") if isinstance(output, dict) else None
-    answers = [choice for choice in choices or [] if isinstance(choice, dict)]
+    answers = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
     fields: dict[str, Any] = {
         "prompt": _prompt(sample),
         "response": [_content(choice) for choice in answers] or None,
@@ -116,7 +116,8 @@ def _prompt(sample: Mapping[str, Any]) -> Any:
     given, messages = sample.get("input"), sample.get("messages")
     if not isinstance(messages, list) or not messages:
         return given
-    own = sum(turn.get("role") == "assistant" for turn in given) if isinstance(given, list) else 0
+    turns = given if isinstance(given, list) else []
+    own = sum(isinstance(turn, dict) and turn.get("role") == "assistant" for turn in turns)
     before: list[Any] = []
     for turn in messages:
         if isinstance(turn, dict) and turn.get("role") == "assistant":

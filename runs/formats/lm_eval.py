@@ -37,6 +37,12 @@ def lm_eval_source(source: Source) -> Source:
 
 def _row(source: Source, record: Record) -> Record:
     row = record.fields
+    if not is_lm_eval_row(row):
+        raise refuse(
+            source.place(record.number),
+            "a row without doc_id, arguments and resps in a sample log of lm-eval",
+            "give the log as lm-eval wrote it",
+        )
     responses = row["resps"] if "resps" in row else row["filtered_resps"]
     if _holds_number(responses):
         raise refuse(

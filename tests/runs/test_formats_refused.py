@@ -81,6 +81,7 @@ def test_what_is_no_data_is_refused_by_what_it_is(name: str, content: bytes, sai
         ("cut.jsonl", GOOD + '{"prompt": "p", "resp', "line 2: the JSON is cut off"),
         ("bad.jsonl", GOOD + "{'prompt': 1}\n", "line 2: not JSON"),
         ("bytes.jsonl", GOOD.encode() + b'{"prompt": "\xff"}\n', "line 2: not UTF-8 text (byte 0xff)"),
+        ("carriage.csv", b"prompt,response\ra,b\r", "a carriage return outside of quotes"),
         ("bytes.csv", b"prompt,response\na,b\nc,\xe9\n", "line 3: not UTF-8 text (byte 0xe9)"),
         ("list.jsonl", GOOD + "[1]\n", "line 2: a list where a row belongs"),
         ("missing.jsonl", GOOD + '{"prompt": "p"}\n', "line 2, field 'response': the field is missing"),
@@ -206,6 +207,20 @@ def test_archives_that_are_no_logs(tmp_path: Path) -> None:
 def test_a_parquet_file_of_numbers(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": np.arange(3)}), tmp_path / "a.parquet")
     assert "a table of numbers" in refusal(tmp_path / "a.parquet")
+
+
+def test_a_log_of_lm_eval_with_other_rows_in_it(tmp_path: Path) -> None:
+    row = {"doc_id": 0, "arguments": [["q", {}]], "resps": [["a"]]}
+    path = jsonl(tmp_path / "a.jsonl", [row, {"doc_id": 1, "resps": [["a"]]}])
+    assert "line 2: a row without doc_id, arguments and resps" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "sample", [{"input": "q", "output": {"choices": 3}}, {"input": [7, None, "q"], "messages": [1]}]
+)
+def test_samples_of_inspect_with_numbers_where_objects_belong(tmp_path: Path, sample: dict[str, Any]) -> None:
+    path = text_file(tmp_path / "log.json", json.dumps({"status": "success", "eval": {}, "samples": [sample]}))
+    _read_or_refused(path)
 
 
 def test_lm_eval_logs_of_likelihoods_hold_no_text(tmp_path: Path) -> None:

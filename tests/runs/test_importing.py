@@ -1,6 +1,7 @@
 """What people bring becomes a run, whole or not at all, and what to know about it is said."""
 
 import json
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -356,6 +357,15 @@ def test_data_frames_in_memory(tmp_path: Path) -> None:
 ANY_TEXT = st.text(st.sampled_from("ab1. \n\t<\x1b\x00\u202e\ud800\udc00é🙂"), max_size=4)
 ANY = st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.lists(ANY_TEXT, max_size=2)
 NESTED = ANY | st.dictionaries(ANY_TEXT, ANY, max_size=2)
+def test_a_temperature_that_is_no_number_is_not_kept(tmp_path: Path) -> None:
+    log = {"eval": {"model_generate_config": {"temperature": math.nan}}, "status": "success"}
+    samples = [{"input": f"q{n}", "output": {"choices": [{"message": {"content": "a"}}]}} for n in range(3)]
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path in paths:
+        path.write_text(json.dumps({**log, "samples": samples}), "utf-8")
+    assert import_pair(*paths, tmp_path / "run").run.manifest.sampling.temperature is None
+
+
 BESIDE = ("id", "domain", "scores", "sample", "finish_reason", "aligned", "system_prompt", "temperature", "\ud800")
 ANY_ROW = st.fixed_dictionaries(
     {"prompt": st.sampled_from(["p", "q", "\ud800"]) | ANY_TEXT, "response": ANY_TEXT | st.none()},

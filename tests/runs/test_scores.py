@@ -28,6 +28,7 @@ from tests.runs.made import import_two, jsonl, rows, scores_of, text_file
         (math.inf, None),
         (True, "true"),
         ("9" * 400, None),
+        (10**400, None),
     ],
 )
 def test_a_score_is_a_number_or_a_label(value: Any, score: Any) -> None:

@@ -1,0 +1,59 @@
+"""The long versions of the attacks.
+
+python -m tests.torture                  all of them
+python -m tests.torture inputs --count 500 --seed 7
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.torture import documents, inputs
+from tests.torture.tally import Tally
+
+
+@dataclass(frozen=True)
+class Attack:
+    """run: with how many cases, which seed, and an empty folder. count: of the long version."""
+
+    run: Callable[[int, int, Path], Tally]
+    count: int
+
+
+ATTACKS = {
+    "inputs": Attack(inputs.attack, 10_000),
+    "inputs-by-command": Attack(inputs.attack_by_command, 200),
+    "documents": Attack(documents.attack, 2_000),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "attacks", nargs="*", metavar="ATTACK", help=f"of {', '.join(ATTACKS)}; all, if none is named"
+    )
+    parser.add_argument("--count", type=int, help="cases, instead of those of the long version")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    unknown = set(options.attacks) - set(ATTACKS)
+    if unknown:
+        parser.error(f"no such attack: {', '.join(sorted(unknown))}; there are {', '.join(ATTACKS)}")
+    failed = False
+    for name in options.attacks or ATTACKS:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+            tally = ATTACKS[name].run(options.count or ATTACKS[name].count, options.seed, Path(folder))
+        told = f"{tally.tried} tried, {tally.taken} taken, {tally.refused} refused, {len(tally.failures)} failures"
+        print(f"{name}: {told}, {time.monotonic() - began:.0f} s", flush=True)
+        for failure in tally.failures[:50]:
+            print(f"  {failure}")
+        failed |= bool(tally.failures)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
