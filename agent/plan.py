@@ -28,7 +28,7 @@ from tools.judging.verdicts import Criterion
 
 CHARACTERS_A_TOKEN = 4
 TOKENS_A_VERDICT = 40
-_EXAMPLE = Criterion("(a question that a model will propose)", YES_NO)
+QUESTION_LIKE = Criterion("(a question that a model will propose)", YES_NO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _judging(bench: Workbench, spec: str) -> Sending:
         + select_N * calls_of(kept, settings)
     )
     count = settings.rounds * each + (read_N + report_N) * calls_of(settings.max_parameters, settings)
-    criteria = [_EXAMPLE] * min(settings.criteria_per_call, proposed)
+    criteria = [QUESTION_LIKE] * min(settings.criteria_per_call, proposed)
     prompt = judge_example(bench, load_template(settings.judge_template), criteria)
     return sending("judging", spec, count, prompt, TOKENS_A_VERDICT * len(criteria), settings)
 

@@ -82,7 +82,7 @@ def write_report(state: DiscoveryState, bench: Workbench) -> None:
 
 
 def _answered(state: DiscoveryState) -> object:
-    """What tells a report among those of its name; where a person guides the search, each set has one that counts."""
+    """What tells a report among those of its name; where a person guides the search, each set has its own."""
     return [state["fingerprint"], state.get("chosen", [])] if state.get("acts") else state["fingerprint"]
 
 

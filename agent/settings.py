@@ -192,6 +192,13 @@ class ReadSettings(_Settings):
     """Whether a <think> block before the answer is part of it."""
 
 
+class ReplSettings(_Settings):
+    """How `repl` deals with the person who uses it."""
+
+    confirm_above: Real = Field(1.0, ge=0)
+    """US dollars that an act may cost at most without being confirmed."""
+
+
 class OutputSettings(_Settings):
     """How a command ends and how much it says."""
 
@@ -205,6 +212,7 @@ KINDS: tuple[type[BaseModel], ...] = (
     DiscoverSettings,
     TransitionSettings,
     ReadSettings,
+    ReplSettings,
     OutputSettings,
     FinetuneSettings,
     SampleSettings,

@@ -13,6 +13,7 @@ from agent.cli import (
     importing,
     measure,
     probes,
+    repl,
     report,
     sample,
     score,
@@ -70,6 +71,7 @@ app.command("sample", epilog=sample.HELP_END)(sample.sample)
 app.command("score", epilog=score.HELP_END)(score.score)
 app.command("transition", epilog=transition.HELP_END)(transition.transition)
 app.command("discover", epilog=discover.HELP_END)(discover.discover)
+app.command("repl", epilog=repl.HELP_END)(repl.repl)
 app.command("measure", epilog=measure.HELP_END)(measure.measure)
 app.command("report", epilog=report.HELP_END)(report.report)
 app.command("check", epilog=check.HELP_END)(check.check)

@@ -38,57 +38,23 @@ def discover(
     use_scores: options.UseScores = None,
     missing_as_level: options.MissingAsLevel = None,
     measure_files: options.MeasureFiles = None,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--given", metavar="MEASURE", help="Take a measure as known and report what it leaves; repeatable."
-        ),
-    ] = None,
+    given: options.Given = None,
     claim: options.Claim = None,
-    min_gain: Annotated[
-        str | None,
-        typer.Option("--min-gain", metavar="X", help="Smallest gain that adds a parameter.  [default: 0.01]"),
-    ] = None,
-    max_parameters: Annotated[
-        str | None, typer.Option("--max-parameters", metavar="N", help="Most parameters in the set.  [default: 6]")
-    ] = None,
-    rounds: Annotated[
-        str | None, typer.Option("--rounds", metavar="N", help="Most rounds of proposing.  [default: 3]")
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="SPEC",
-            help="Who proposes; may be repeated: builtin, openai:MODEL, anthropic:MODEL, either with "
-            "@http://HOST:PORT for a server of your own, or hf:PATH.  [default: builtin]",
-        ),
-    ] = None,
-    judge: Annotated[
-        str | None,
-        typer.Option(
-            "--judge", metavar="SPEC", help="Who judges what models propose.  [default: the first --model]"
-        ),
-    ] = None,
-    context: Annotated[
-        str | None,
-        typer.Option("--context", metavar="TEXT", help="What proposers should know; judges never see it."),
-    ] = None,
+    min_gain: options.MinGain = None,
+    max_parameters: options.MaxParameters = None,
+    rounds: options.Rounds = None,
+    model: options.Model = None,
+    judge: options.Judge = None,
+    context: options.Context = None,
     max_calls: options.MaxCalls = None,
     max_cost: options.MaxCost = None,
     max_minutes: options.MaxMinutes = None,
     prices: options.Prices = None,
     criteria_per_call: options.CriteriaPerCall = None,
-    judge_all: Annotated[
-        bool | None,
-        typer.Option("--judge-all/--race", help="Drop no proposal early by a race on a few samples."),
-    ] = None,
+    judge_all: options.JudgeAll = None,
     judge_template: options.JudgeTemplate = None,
     seed: options.Seed = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Where files become a run.  [default: orderparam-BEFORE-AFTER]"),
-    ] = None,
+    out: options.MadeRun = None,
     name: options.Name = None,
     fail_above: options.FailAbove = None,
     dry_run: options.DryRun = False,

@@ -94,6 +94,43 @@ MissingAsLevel = Annotated[
         help="Make a missing score a level instead of dropping the row.",
     ),
 ]
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--given", metavar="MEASURE", help="Take a measure as known and report what it leaves; repeatable."
+    ),
+]
+MinGain = Annotated[
+    str | None,
+    typer.Option("--min-gain", metavar="X", help="Smallest gain that adds a parameter.  [default: 0.01]"),
+]
+MaxParameters = Annotated[
+    str | None, typer.Option("--max-parameters", metavar="N", help="Most parameters in the set.  [default: 6]")
+]
+Rounds = Annotated[
+    str | None, typer.Option("--rounds", metavar="N", help="Most rounds of proposing.  [default: 3]")
+]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="SPEC",
+        help="Who proposes; may be repeated: builtin, openai:MODEL, anthropic:MODEL, either with "
+        "@http://HOST:PORT for a server of your own, or hf:PATH.  [default: builtin]",
+    ),
+]
+Judge = Annotated[
+    str | None,
+    typer.Option("--judge", metavar="SPEC", help="Who judges what models propose.  [default: the first --model]"),
+]
+Context = Annotated[
+    str | None,
+    typer.Option("--context", metavar="TEXT", help="What proposers should know; judges never see it."),
+]
+JudgeAll = Annotated[
+    bool | None,
+    typer.Option("--judge-all/--race", help="Drop no proposal early by a race on a few samples."),
+]
 MeasureFiles = Annotated[
     list[str] | None,
     typer.Option(
@@ -187,6 +224,10 @@ Device = Annotated[
 
 # How a command ends and what it says
 
+MadeRun = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where files become a run.  [default: orderparam-BEFORE-AFTER]"),
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")]
 FailAbove = Annotated[
     str | None,

@@ -47,7 +47,7 @@ def with_act(state: DiscoveryState, line: str, update: DiscoveryState) -> Discov
 
 
 def found(state: DiscoveryState, wanted: str) -> CandidateState:
-    """The candidate that a person names: by its id, its name, or the only id that begins so. InputError if none."""
+    """The candidate that a person names: by id, name, or the only id that begins so. InputError if none."""
     candidates = state["candidates"]
     for key in ("id", "name"):
         named = [one for one in candidates if str(one[key]).casefold() == wanted.casefold()]

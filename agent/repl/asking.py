@@ -18,8 +18,8 @@ SCHEMES = ("code:", "pattern:", "data:", "file:")
 """How a judge that is no language model begins, written out."""
 
 SCALE_HINT = (
-    'levels in order with "|" between them, each NAME or NAME: DESCRIPTION; `categories` before them if they have no '
-    "order"
+    'levels in order with "|" between them, each NAME or NAME: DESCRIPTION; `categories` before them if they have '
+    "no order"
 )
 
 _NAME = 40  # characters of a question that become its name

@@ -34,7 +34,7 @@ from tools.report.words import (
 )
 
 _EXAMPLES = 2
-_BEFORE, _AFTER = "blue", "dark_orange"
+BEFORE_STYLE, AFTER_STYLE = "blue", "dark_orange"
 
 
 def render(report: Report) -> "TerminalReport":
@@ -83,9 +83,9 @@ class _Page(Paper):
     def title(self) -> Text:
         before, after = side_names(self.report)
         title = self.heading("What changed from ")
-        title.append_text(self.text(before, f"bold {_BEFORE}"))
+        title.append_text(self.text(before, f"bold {BEFORE_STYLE}"))
         title.append_text(self.text(" to ", HEADING))
-        title.append_text(self.text(after, f"bold {_AFTER}"))
+        title.append_text(self.text(after, f"bold {AFTER_STYLE}"))
         where = f"\n{one_line(self.report.name, 80)} of run {one_line(self.report.run, 80)}, {self.report.mode}"
         return title.append_text(self.text(where, DIM))
 
@@ -154,9 +154,9 @@ class _Page(Paper):
     def levels(self, parameter: Parameter) -> Table:
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
         table.add_column("level", overflow="fold", max_width=max(16, self.width // 3), header_style=DIM)
-        table.add_column("before", justify="right", header_style=_BEFORE)
+        table.add_column("before", justify="right", header_style=BEFORE_STYLE)
         table.add_column("")
-        table.add_column("after", justify="right", header_style=_AFTER)
+        table.add_column("after", justify="right", header_style=AFTER_STYLE)
         table.add_column("")
         size = 10 if self.width < 76 else 16
         for level in parameter.scale.levels:
@@ -164,9 +164,9 @@ class _Page(Paper):
             table.add_row(
                 self.text(one_line(level.name, 60)),
                 self.text(percent(before)),
-                self.bar(size, before, before, _BEFORE),
+                self.bar(size, before, before, BEFORE_STYLE),
                 self.text(percent(after)),
-                self.bar(size, after, after, _AFTER),
+                self.bar(size, after, after, AFTER_STYLE),
             )
         return table
 
@@ -178,27 +178,13 @@ class _Page(Paper):
         picked = (order + [one for one in named if one not in order])[:_EXAMPLES]
         if not picked:
             return []
-        shown = [self.example(example, one_line(parameter.name, 60)) for parameter, example in picked]
+        shown = [example_table(self, example, one_line(parameter.name, 60)) for parameter, example in picked]
         return [Group(self.heading("Examples"), shown[0]), *shown[1:]]
-
-    def example(self, example: Example, about: str = "") -> Table:
-        table = Table.grid(padding=(0, 1, 0, 0))
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        characters = 3 * self.width
-        if about:
-            table.add_row(self.text("about", DIM), self.text(about, DIM))
-        table.add_row(self.text("prompt", DIM), self.text(one_line(example.prompt, 2 * self.width)))
-        for name, style, shown in (("before", _BEFORE, example.before), ("after", _AFTER, example.after)):
-            if shown is not None:
-                answer = self.text(first_lines(shown.response, characters))
-                table.add_row(self.text(name, style), Group(self.text(_marks(shown), DIM), answer))
-        return table
 
     def unexplained(self) -> list[RenderableType]:
         if not self.report.parameters:
             return []
-        shown = [self.example(example) for example in self.report.set.unexplained.examples[:1]]
+        shown = [example_table(self, example) for example in self.report.set.unexplained.examples[:1]]
         heading = self.heading("What is left unexplained")
         return [Group(heading, self.text(unexplained_sentence(self.report)), *shown)]
 
@@ -213,6 +199,23 @@ class _Page(Paper):
         if not others:
             return []
         return [Group(self.heading("Warnings"), self.bullets(one_line(warning, 1000) for warning in others))]
+
+
+def example_table(paper: Paper, example: Example, about: str = "") -> Table:
+    """A prompt with an answer of either side, or of one."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    characters = 3 * paper.width
+    if about:
+        table.add_row(paper.text("about", DIM), paper.text(about, DIM))
+    table.add_row(paper.text("prompt", DIM), paper.text(one_line(example.prompt, 2 * paper.width)))
+    for name, style, shown in (("before", BEFORE_STYLE, example.before), ("after", AFTER_STYLE, example.after)):
+        if shown is not None:
+            answer = paper.text(first_lines(shown.response, characters))
+            marks = _marks(shown)
+            table.add_row(paper.text(name, style), Group(paper.text(marks, DIM), answer) if marks else answer)
+    return table
 
 
 def _marks(shown: Shown) -> str:
