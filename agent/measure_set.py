@@ -67,7 +67,8 @@ def measure_set(
         write_json_whole(folder / ASKED_FILE, fingerprint)
         with with_models(known.bench.named(folder.name), known.judging.template) as bench:
             report = _measured(replace(known, bench=bench), folder, fingerprint)
-            save_report(report, folder)
+            for said in save_report(report, folder):
+                bench.progress.note(said)
     return report
 
 

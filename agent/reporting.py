@@ -78,7 +78,8 @@ def write_report(state: DiscoveryState, bench: Workbench) -> None:
     made = report_of(state, bench, seen)
     chosen = by_id(state["candidates"], state.get("chosen", []))
     write_table_whole(folder / SCORES_FILE, scores_table(bench, chosen))
-    save_report(made, folder)
+    for said in save_report(made, folder):
+        bench.progress.note(said)
 
 
 def _answered(state: DiscoveryState) -> object:

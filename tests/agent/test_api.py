@@ -60,7 +60,12 @@ def test_one_frame_holds_both_sides(rows: Any, report: api.DiscoveryReport) -> N
 
 def test_a_report_is_saved_tabled_and_shown(report: api.DiscoveryReport, tmp_path: Path) -> None:
     report.save(tmp_path / "saved")
-    assert {path.name for path in (tmp_path / "saved").iterdir()} == {"report.html", "report.md", "report.json"}
+    assert {path.name for path in (tmp_path / "saved").iterdir()} == {
+        "figures",
+        "report.html",
+        "report.json",
+        "report.md",
+    }
     assert Report.load(tmp_path / "saved").to_json() == report.to_json()
     table = report.to_pandas()
     assert table["id"].tolist() == [parameter.id for parameter in report.parameters]

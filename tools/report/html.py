@@ -6,6 +6,7 @@ only style the page may use is the sheet whose hash stands in its content securi
 
 import base64
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from probes.words import count
-from tools.report import along, curve, fine_print, numbers, safe_text, words
+from tools.report import along, curve, drawing, fine_print, numbers, safe_text, words
 from tools.report.document import Parameter, Report
+from tools.report.figures import figures_of
+from tools.report.sweep_figures import transition
 
 _HERE = Path(__file__).parent
 _LONG = 3
@@ -38,18 +41,30 @@ def render(report: Report) -> str:
             other_warnings=others,
             contents=len(report.parameters) >= _LONG,
             sweep=sweep,
-            drawing=curve.drawing(sweep),
-            stack=along.stack(report),
+            figures=_Figures(report),
         )
     )
 
 
 def render_figure(sweep: curve.Sweep) -> str:
     """The curve along a sweep as an SVG file of its own."""
-    drawing = curve.drawing(sweep)
-    style = (_HERE / "report.css").read_text(encoding="utf-8")
-    macros = _environment().get_template("curve.svg.jinja").make_module({"style": Markup(style)})
-    return str(macros.curve_figure(drawing, alone=True))  # type: ignore[attr-defined]
+    return drawing.svg_of(json.dumps(transition(sweep).spec, sort_keys=True))
+
+
+class _Figures:
+    """The report's figures as parts of the page, by name; in place of one that could not be drawn, why."""
+
+    def __init__(self, report: Report) -> None:
+        self._made = {figure.name: figure for figure in figures_of(report)}
+        self._drawn, self._failed = drawing.drawn(self._made.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._made
+
+    def __call__(self, name: str) -> Markup | str:
+        if name in self._failed:
+            return self._failed[name]
+        return drawing.inline(self._drawn[name], self._made[name].described)
 
 
 @cache
@@ -71,24 +86,12 @@ def _environment() -> Environment:
         count=count,
         level_rows=_level_rows,
     )
-    environment.filters.update(
-        line=safe_text.one_line, cut=safe_text.first_lines, percent=numbers.percent, place=_place, unit=_unit
-    )
+    environment.filters.update(line=safe_text.one_line, cut=safe_text.first_lines, percent=numbers.percent)
     return environment
 
 
 def _finalize(value: Any) -> Any:
     return safe_text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _place(fraction: float) -> str:
-    """A place along a bar, as an SVG length."""
-    return f"{100 * min(max(fraction, 0.0), 1.0):.2f}%"
-
-
-def _unit(length: float) -> str:
-    """A length in units of a drawing."""
-    return f"{length:.1f}"
 
 
 def _level_rows(parameter: Parameter) -> list[tuple[str, str, float, float]]:

@@ -4,7 +4,9 @@ Text of models and users passes through `markdown_inline`, `markdown_cell` or `m
 it is shown as it is, and never becomes a link, an image, a heading or HTML.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from tools.report.along import decomposition_rows, decomposition_sentence, first_sentence, level_sentence
 from tools.report.curve import curve_sentence, point_words, sweep_of, transition_sentences
@@ -24,7 +26,7 @@ from tools.report.fine_print import (
     usage_sentence,
 )
 from tools.report.numbers import number, percent
-from tools.report.safe_text import first_lines, markdown_cell, markdown_fence, markdown_inline
+from tools.report.safe_text import first_lines, markdown_cell, markdown_fence, markdown_inline, one_line
 from tools.report.words import (
     SCALE_SENTENCE,
     UNKNOWN,
@@ -48,18 +50,21 @@ _EXAMPLE = 600
 _SENTENCE = 1000
 
 
-def render(report: Report) -> str:
-    """The whole report as GitHub-flavoured Markdown, ending in a line break."""
+def render(report: Report, pictures: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The whole report as GitHub-flavoured Markdown, ending in a line break.
+
+    pictures: by the name of a figure, what stands for it: a `picture`, or why there is none.
+    """
     before, after = side_names(report)
     blocks = [
         *_alerts(report),
         f"# What changed: {markdown_inline(before)} → {markdown_inline(after)}",
         f"Discovery {markdown_inline(report.name, 80)} of run {markdown_inline(report.run, 80)}.",
         *(_sentence(sentence) for sentence in headline(report)),
-        *_transition(report),
         *_total(report),
-        *_parameters(report),
-        *_along(report),
+        *_parameters(report, pictures),
+        *_transition(report, pictures),
+        *_along(report, pictures),
         *_unexplained(report),
         *_measured(report),
         *_warnings(report),
@@ -67,6 +72,16 @@ def render(report: Report) -> str:
         *_settings(report),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def picture(described: str, path: str) -> str:
+    """A picture beside the report by its relative path, which is ours, with what is harmless of a description."""
+    said = re.sub(r"[^\w\s.,;%()+-]", " ", one_line(described, 300))
+    return f"![{said}]({path})"
+
+
+def _drawn(pictures: Mapping[str, str], name: str) -> list[str]:
+    return [pictures[name]] if name in pictures else []
 
 
 def _sentence(text: str) -> str:
@@ -87,7 +102,7 @@ def _alerts(report: Report) -> list[str]:
     return [f"> **Read this first.** {_sentence(alert)}" for alert in report.alerts]
 
 
-def _transition(report: Report) -> list[str]:
+def _transition(report: Report, pictures: Mapping[str, str]) -> list[str]:
     sweep = sweep_of(report)
     if sweep is None:
         return []
@@ -110,6 +125,7 @@ def _transition(report: Report) -> list[str]:
     return [
         "## Where it changed",
         _sentence(" ".join(transition_sentences(sweep))),
+        *_drawn(pictures, "transition"),
         _sentence(curve_sentence(sweep)),
         _table(header, rows),
     ]
@@ -133,7 +149,7 @@ def _total(report: Report) -> list[str]:
     ]
 
 
-def _parameters(report: Report) -> list[str]:
+def _parameters(report: Report, pictures: Mapping[str, str]) -> list[str]:
     if not report.parameters:
         return []
     rows = [
@@ -147,15 +163,20 @@ def _parameters(report: Report) -> list[str]:
         for place, parameter in enumerate(report.parameters, start=1)
     ]
     header = ["", "parameter", "share of the total, alone", "adds to those above", "alone right in"]
-    blocks = ["## Order parameters", share_kind_sentence(report), _table(header, rows)]
+    blocks = [
+        "## Order parameters",
+        share_kind_sentence(report),
+        *_drawn(pictures, "shares"),
+        _table(header, rows),
+    ]
     if beyond := beyond_length_sentence(report):
         blocks.append(beyond)
     for place, parameter in enumerate(report.parameters, start=1):
-        blocks += _parameter(report, place, parameter)
+        blocks += _parameter(report, place, parameter, pictures)
     return blocks
 
 
-def _parameter(report: Report, place: int, parameter: Parameter) -> list[str]:
+def _parameter(report: Report, place: int, parameter: Parameter, pictures: Mapping[str, str]) -> list[str]:
     levels = [
         [
             markdown_cell(level.name, 80),
@@ -173,7 +194,9 @@ def _parameter(report: Report, place: int, parameter: Parameter) -> list[str]:
     return [
         f"### {place}. {markdown_inline(parameter.name, 80)}",
         markdown_inline(parameter.question, 400),
+        *_drawn(pictures, f"parameter-{place}-levels"),
         _table(header, [row[:width] for row in levels]),
+        *_drawn(pictures, f"parameter-{place}-along"),
         _bullets(
             [judge_words(parameter.judge), alone, *facts, level_sentence(parameter), missing_sentence(parameter)]
         ),
@@ -181,7 +204,7 @@ def _parameter(report: Report, place: int, parameter: Parameter) -> list[str]:
     ]
 
 
-def _along(report: Report) -> list[str]:
+def _along(report: Report, pictures: Mapping[str, str]) -> list[str]:
     if not any(point.parts is not None for point in report.decomposition):
         return []
     names = [markdown_cell(parameter.name, 60) for parameter in report.parameters]
@@ -189,6 +212,7 @@ def _along(report: Report) -> list[str]:
     return [
         "## What changed where",
         _sentence(f"{decomposition_sentence(report)} {first_sentence(report)}".strip()),
+        *_drawn(pictures, "decomposition"),
         _table(header, decomposition_rows(report)),
     ]
 

@@ -1,27 +1,50 @@
-"""A report on disk: report.json for programs, report.md and report.html for people."""
+"""A report on disk: report.json for programs, report.md, report.html and figures/ for people."""
 
+import re
 from pathlib import Path
 
 from probes.errors import InputError
-from runs.files import explained, shown, write_text_whole
-from tools.report import html, markdown
+from runs.files import explained, shown, write_bytes_whole, write_text_whole
+from tools.report import drawing, html, markdown
 from tools.report.document import Report
+from tools.report.figures import figures_of
+
+FIGURES_FOLDER = "figures"
+
+_OURS = re.compile(r"(shares|transition|decomposition|parameter-\d+-(levels|along))\.(svg|pdf|png)")
 
 
-def save_report(report: Report, folder: Path) -> None:
-    """Writes report.html, report.md and report.json into `folder`, which is made if it is missing.
+def save_report(report: Report, folder: Path) -> list[str]:
+    """Writes report.html, report.md, figures/ and report.json into `folder`, which is made if it is missing.
 
-    All three are rendered before the first is written, each appears whole or not at all, and report.json comes
-    last: where it stands, the others stand. Raises InputError (permission, path) and OutsideError (disk).
+    All are rendered before the first is written, each appears whole or not at all, and report.json comes
+    last: where it stands, the others stand. Figures of an earlier report that this one lacks are removed.
+    Returns a sentence for each figure that could not be drawn. Raises InputError (permission,
+    path) and OutsideError (disk).
     """
+    made = figures_of(report)
+    svgs, failed = drawing.drawn(made)
+    files = {
+        f"{name}.{ending}": data for name, svg in svgs.items() for ending, data in drawing.files_of(svg).items()
+    }
+    pictures = {
+        one.name: failed.get(one.name) or markdown.picture(one.described, f"{FIGURES_FOLDER}/{one.name}.svg")
+        for one in made
+    }
     texts = {
         "report.html": html.render(report),
-        "report.md": markdown.render(report),
+        "report.md": markdown.render(report, pictures),
         "report.json": report.to_json(),
     }
     if folder.exists() and not folder.is_dir():
         raise InputError(f"cannot write {shown(folder)}: it is a file; choose another folder")
     with explained(folder, "write"):
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FIGURES_FOLDER).mkdir(parents=True, exist_ok=True)
+        for path in (folder / FIGURES_FOLDER).iterdir():
+            if _OURS.fullmatch(path.name) and path.name not in files:
+                path.unlink()
+    for name, data in files.items():
+        write_bytes_whole(folder / FIGURES_FOLDER / name, data)
     for name, text in texts.items():
         write_text_whole(folder / name, text)
+    return list(failed.values())

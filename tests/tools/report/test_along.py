@@ -1,7 +1,6 @@
 """The split of the total along a sweep, and each parameter's curve: marks, tables, text, and hostile names."""
 
 import re
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ from tests.tools.report.test_curve import swept
 from tests.tools.report.test_html import Page, assert_plain
 from tests.tools.report.test_terminal import printed
 from tools.report import html, markdown
-from tools.report.along import decomposition_rows, first_sentence, level_drawing, shares_of_bar, stack
-from tools.report.curve import value_y
+from tools.report.along import decomposition_rows, first_sentence, shares_of_bar
 from tools.report.document import Report
 from tools.report.record import Interval
 from tools.report.sweep_document import DecompositionPoint, LevelPoint
@@ -67,31 +65,6 @@ def test_bars_add_up_to_the_total_and_nothing_is_below_zero() -> None:
     assert shares_of_bar(POINTS[3], report.parameters) == []
 
 
-def test_segments_stand_on_each_other() -> None:
-    made = stack(along())
-    assert made is not None
-    assert [style for style, _ in made.names] == ["part-0", "part-1", "unexplained"]
-    x = made.x_ticks[2].place
-    bars = [one for one in made.segments if abs(one.x + one.width / 2 - x) < 1e-6]
-    assert [one.style for one in bars] == ["part-0", "part-1", "unexplained"]
-    assert bars[0].y + bars[0].height == pytest.approx(value_y(0))
-    for lower, upper in pairwise(bars):
-        assert upper.y + upper.height == pytest.approx(lower.y)
-    assert bars[-1].y == pytest.approx(value_y(0.9))
-    assert not [one for one in made.segments if abs(one.x + one.width / 2 - made.x_ticks[3].place) < 1e-6]
-    assert stack(swept()) is None
-
-
-def test_levels_have_gaps_and_intervals() -> None:
-    report = along()
-    made = level_drawing(report, report.parameters[0])
-    assert made is not None
-    assert [dot.y for dot in made.dots] == pytest.approx([value_y(0.1), value_y(0.9)])
-    assert (made.dots[1].low, made.dots[1].high) == pytest.approx((value_y(0.8), value_y(0.95)))
-    assert [len(line.split()) for line in made.lines] == [1, 1]
-    assert level_drawing(swept(), length_parameter()) is None
-
-
 def test_which_is_largest_where() -> None:
     assert first_sentence(along()) == "Largest, by estimate: Length in words at 6, Harm verdict at 10."
     assert first_sentence(swept()) == ""
@@ -107,14 +80,6 @@ def test_tables_say_gaps_in_words() -> None:
     assert "1 of 5 places are gaps" in told
     assert "0.10 (0.05 to 0.20) at 0, 0.90 (0.80 to 0.95) at 16; 1 checkpoints are gaps" in told
     assert "What changed where" not in markdown.render(swept())
-
-
-def test_the_page_holds_the_stack_and_the_curves() -> None:
-    source = html.render(along())
-    assert_plain(Page(source))
-    assert source.count('class="curve"') == 4  # the sweep, two parameters, the stack
-    assert len(re.findall(r'<rect class="(?:part-\d|unexplained)" x=', source)) == 3 * 4
-    assert "What changed where" not in html.render(swept())
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
