@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -23,6 +23,8 @@ from agent.screening import race, screen
 from agent.selecting import judge, select
 from agent.state import DiscoveryState
 from agent.workbench import Workbench
+from probes.errors import InputError
+from runs.row_sums import sealed, unsealed
 
 Node = Callable[[DiscoveryState, Workbench], DiscoveryState]
 Graph = CompiledStateGraph[DiscoveryState, Workbench, DiscoveryState, DiscoveryState]
@@ -48,7 +50,7 @@ def build(connection: sqlite3.Connection) -> Graph:
         graph.add_conditional_edges(name, _unless_stopped(following), [following, "report"])
     graph.add_conditional_edges("select", _unless_stopped("read"), ["read", "report"])
     graph.add_edge("report", END)
-    saver = SqliteSaver(connection, serde=JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None))
+    saver = SqliteSaver(connection, serde=_Sealed(pickle_fallback=False, allowed_msgpack_modules=None))
     return graph.compile(checkpointer=saver)
 
 
@@ -57,6 +59,24 @@ def _unless_stopped(following: str) -> Callable[[DiscoveryState], str]:
         return "report" if state.get("stopped_because") else following
 
     return route
+
+
+class _Sealed(JsonPlusSerializer):
+    """Plain data, each with its checksum: a state that was changed on the disk is refused."""
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        kind, data = super().dumps_typed(obj)
+        return kind, sealed(data)
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        kind, content = data
+        try:
+            return super().loads_typed((kind, unsealed(content)))
+        except ValueError as error:
+            raise InputError(
+                f"the state of this discovery is damaged ({error}); remove its folder, then discover again: what "
+                "was answered is kept"
+            ) from error
 
 
 class _Step(Protocol):

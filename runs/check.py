@@ -6,7 +6,7 @@ Nothing is changed and no lock is taken, so that a run can be checked where it m
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from runs.directory import DISCOVERIES_FOLDER, MEASURES_FOLDER, PARTS_FOLDER, SA
 from runs.files import explained, is_leftover, leftovers, shown
 from runs.lock import Owner, owner
 from runs.manifest import RunManifest, file_record, prompts_hash
+from runs.row_sums import changed_rows, unsealed
 from runs.schema import LEDGER_FILE, LEDGER_FORMAT, LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, SPLITS
 from runs.splits import assign_splits
 from runs.staging import staging_folder
@@ -205,7 +206,7 @@ def _discovery(run: Run, name: str, holder: Owner | None) -> Iterator[Finding]:
     state, report = folder / STATE_FILE, folder / REPORT_FILE
     if state.exists():
         if holder is None:
-            yield from _database(run, state, "remove its folder, then discover again")
+            yield from _database(run, state, "remove its folder, then discover again", _blobs_of_state)
         else:
             yield Finding("note", _inside(run, state), f"not looked into: {holder} is at work")
     if not report.exists():
@@ -234,14 +235,34 @@ def _ledger(run: Run, holder: Owner | None) -> Iterator[Finding]:
     if holder is not None:
         yield Finding("note", LEDGER_FILE, f"not looked into: {holder} is at work")
         return
+    remedy = "move it away: what was answered is then asked for again"
     try:
-        yield from _database(run, path, "move it away: what was answered is then asked for again", LEDGER_FORMAT)
+        yield from _database(run, path, remedy, _rows_of_ledger, LEDGER_FORMAT)
     except OrderparamError as error:
         yield Finding("damaged", LEDGER_FILE, str(error))
 
 
-def _database(run: Run, path: Path, remedy: str, version: int | None = None) -> Iterator[Finding]:
-    """Looks into a copy: opening a database in WAL mode writes beside it, even to read. version: what is known."""
+def _rows_of_ledger(database: sqlite3.Connection) -> str:
+    """ "ok", or which rows were changed."""
+    changed = changed_rows(database)
+    return ", ".join(f"{count(rows, 'row')} of {table} changed" for table, rows in changed.items()) or "ok"
+
+
+def _blobs_of_state(database: sqlite3.Connection) -> str:
+    """The same of the states of a graph, which are sealed one by one."""
+    for query in ("SELECT checkpoint FROM checkpoints", "SELECT value FROM writes"):
+        for (blob,) in database.execute(query):
+            unsealed(blob)
+    return "ok"
+
+
+def _database(
+    run: Run, path: Path, remedy: str, contents: Callable[[sqlite3.Connection], str], version: int | None = None
+) -> Iterator[Finding]:
+    """Looks into a copy: opening a database in WAL mode writes beside it, even to read. version: what is known.
+
+    contents: says "ok", or what is wrong with what lies in it.
+    """
     with TemporaryDirectory() as folder, explained(path, "read"):
         copy = Path(folder, path.name)
         shutil.copyfile(path, copy)
@@ -254,7 +275,9 @@ def _database(run: Run, path: Path, remedy: str, version: int | None = None) -> 
                 found = int(database.execute("PRAGMA user_version").fetchone()[0])
                 if answer == "ok" and version not in (None, found):
                     answer = f"format {found}, and this program knows format {version}"
-        except sqlite3.DatabaseError as error:
+                elif answer == "ok":
+                    answer = contents(database)
+        except (sqlite3.DatabaseError, ValueError) as error:
             answer = str(error)
     if answer != "ok":
         yield Finding("damaged", _inside(run, path), f"{shown(answer)}; {remedy}")

@@ -5,10 +5,11 @@ records say is refused by file and field.
 """
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import pyarrow as pa
 from pydantic import (
@@ -29,6 +30,8 @@ from runs.files import explained, shown, write_json_whole
 from runs.schema import FORMAT
 
 MANIFEST_FILE = "run.json"
+SUM_KEY = "sha256"
+"""The field of run.json that holds the checksum of all others."""
 
 ControlValue = int | FiniteFloat | str
 
@@ -209,14 +212,22 @@ def load_manifest(folder: Path) -> RunManifest:
             raise InputError(f"{shown(folder)} is not a run: it holds no {MANIFEST_FILE}")
         data = path.read_bytes()
     try:
-        _refuse_other_format(path, from_json(data))
-        return RunManifest.model_validate_json(data)
+        value = from_json(data)
+        _refuse_other_format(path, value)
+        told = value.pop(SUM_KEY, None)
+        manifest = RunManifest.model_validate_json(json.dumps(value))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = shown(".".join(str(part) for part in first["loc"])) or "the whole"
         raise InputError(f"{shown(path)}: field {field}: {first['msg']}") from error
     except ValueError as error:
         raise InputError(f"{shown(path)}: not JSON: {shown(error)}") from error
+    if told is not None and told != _sum_of(value):
+        raise InputError(
+            f"{shown(path)}: field {SUM_KEY}: not the checksum of the rest, so the file was damaged, or changed "
+            f"by hand; where the change is meant, take the field {SUM_KEY} away"
+        )
+    return manifest
 
 
 def _refuse_other_format(path: Path, value: object) -> None:
@@ -234,8 +245,15 @@ def _refuse_other_format(path: Path, value: object) -> None:
 
 
 def save_manifest(folder: Path, manifest: RunManifest) -> None:
-    """Writes `run.json`, whole or not at all."""
-    write_json_whole(folder / MANIFEST_FILE, manifest.model_dump(mode="json"))
+    """Writes `run.json`, whole or not at all, its own checksum in it."""
+    value = manifest.model_dump(mode="json")
+    write_json_whole(folder / MANIFEST_FILE, {**value, SUM_KEY: _sum_of(value)})
+
+
+def _sum_of(value: dict[str, Any]) -> str:
+    """SHA-256 of a JSON value, however it is laid out."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_record(path: Path) -> FileRecord:

@@ -9,7 +9,7 @@ SAMPLES_FILE = "samples.parquet"
 LOGLIK_FILE = "loglik.npy"
 TOKEN_LOGLIK_FILE = "token_loglik.parquet"
 LEDGER_FILE = "ledger.sqlite"
-LEDGER_FORMAT = 1  # its user_version
+LEDGER_FORMAT = 2  # its user_version
 
 SPLITS = ("read", "select", "report")
 """Names of the three splits; a sample's `split` is one of them."""

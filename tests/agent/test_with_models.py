@@ -17,6 +17,7 @@ from runs.importing import import_sweep
 from runs.storing import ImportOptions
 from tests.agent.read_by_models import coding, coding_run, settings
 from tests.agent.worlds import rows_of, run_of
+from tests.runs.made_run import change_manifest
 from tests.servers.chat import Asked, ChatServer, Refused, Said
 from tests.servers.faults import CONTENT, HARMLESS, TRANSPORT, Faults
 from tests.servers.hurry import hurry
@@ -65,9 +66,7 @@ def two_traits(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """
     responder = partial(coding, listing=(0.1, 0.8))
     path = run_of(tmp_path_factory.mktemp("traits") / "run", rows_of(responder, prompts=20, draws=10)).path
-    manifest = json.loads((path / "run.json").read_text("utf-8"))
-    manifest["created"] = "2026-01-01T00:00:00Z"
-    (path / "run.json").write_text(json.dumps(manifest), "utf-8")
+    change_manifest(path, lambda values: values.update(created="2026-01-01T00:00:00Z"))
     return Run.open(path)
 
 

@@ -1,6 +1,5 @@
 """Each kind of damage is found and named, a sound run is not suspected, and nothing is written by looking."""
 
-import json
 import os
 import shutil
 import sqlite3
@@ -17,10 +16,11 @@ from probes.errors import InputError
 from runs.check import RunCheck, check_run
 from runs.directory import Run
 from runs.files import write_array_whole, write_json_whole
-from runs.schema import LEDGER_FILE
+from runs.row_sums import sealed
+from runs.schema import LEDGER_FILE, LEDGER_FORMAT
 from runs.staging import staging_folder
-from tests.runs.made_run import child, make_run, started
-from tools.chat.ledger import Ledger
+from tests.runs.made_run import change_manifest, child, make_run, started
+from tools.chat.ledger import Judgment, Ledger
 
 
 @pytest.fixture
@@ -34,9 +34,11 @@ def run(tmp_path: Path) -> Run:
         folder = run.discovery_folder()
         database = sqlite3.connect(folder / "state.sqlite")
         database.execute("PRAGMA journal_mode=WAL")
-        database.execute("CREATE TABLE checkpoints (id INTEGER PRIMARY KEY, state BLOB)")
+        database.execute("CREATE TABLE checkpoints (id INTEGER PRIMARY KEY, checkpoint BLOB)")
+        database.execute("CREATE TABLE writes (value BLOB)")
         with database:
-            database.executemany("INSERT INTO checkpoints (state) VALUES (?)", [(b"x" * 3000,)] * 50)
+            states = [(sealed(b"x" * 3000),)] * 50
+            database.executemany("INSERT INTO checkpoints (checkpoint) VALUES (?)", states)
         database.close()
         run.count_report("d1")
         write_json_whole(folder / "report.json", {"format": 1})
@@ -167,9 +169,7 @@ def test_foreign_columns_and_shapes_are_found(run: Run) -> None:
 
 
 def test_a_manifest_that_records_no_samples_is_damaged(run: Run) -> None:
-    values = json.loads((run.path / "run.json").read_text())
-    del values["files"]["samples.parquet"]
-    (run.path / "run.json").write_text(json.dumps(values))
+    change_manifest(run.path, lambda values: values["files"].pop("samples.parquet"))
     assert said(check_run(run.path)) == [("damaged", "samples.parquet")]
 
 
@@ -186,10 +186,11 @@ def test_a_damaged_database_is_found(run: Run) -> None:
 def test_a_database_that_a_killed_process_left_mid_transaction_is_sound(run: Run) -> None:
     code = """
 import os, signal, sqlite3, sys
+from runs.row_sums import sealed
 database = sqlite3.connect(sys.argv[1])
-database.execute("INSERT INTO checkpoints (state) VALUES (x'00')")
+database.execute("INSERT INTO checkpoints (checkpoint) VALUES (?)", (sealed(b"0"),))
 database.commit()
-database.execute("INSERT INTO checkpoints (state) VALUES (x'01')")
+database.execute("INSERT INTO checkpoints (checkpoint) VALUES (x'01')")
 os.kill(os.getpid(), signal.SIGKILL)
 """
     path = run.path / "discoveries" / "d1" / "state.sqlite"
@@ -236,7 +237,7 @@ def test_a_ledger_of_another_format_is_named(run: Run) -> None:
         database.execute("PRAGMA user_version = 9")
     (finding,) = check_run(run.path).findings
     assert finding.severity == "damaged"
-    assert "format 9, and this program knows format 1" in finding.message
+    assert f"format 9, and this program knows format {LEDGER_FORMAT}" in finding.message
     with pytest.raises(InputError, match="format 9"):
         Ledger.open(run.path / LEDGER_FILE)
 
@@ -275,9 +276,7 @@ def test_what_killed_processes_left_is_told_and_is_no_damage(run: Run) -> None:
     assert "loglik.npy" in values
     (run.path / ".run.json.00ff.partial").write_text("{")
     (run.path / "measures" / ".hedging.00ff.partial").touch()
-    manifest = json.loads((run.path / "run.json").read_text())
-    del manifest["files"]["loglik.npy"]
-    (run.path / "run.json").write_text(json.dumps(manifest))
+    change_manifest(run.path, lambda values: values["files"].pop("loglik.npy"))
     beside = staging_folder(run.path)
     beside.mkdir()
     result = check_run(run.path)
@@ -336,3 +335,22 @@ def test_names_that_would_move_a_terminal_are_escaped(run: Run) -> None:
     assert all(finding.where.isprintable() and finding.message.isprintable() for finding in result.findings)
     assert all(name.isprintable() for name in result.discoveries)
     assert len(result.findings) == 1
+
+
+def test_a_number_that_was_changed_in_a_database_is_noticed(run: Run) -> None:
+    state = run.path / "discoveries" / "d1" / "state.sqlite"
+    with closing(sqlite3.connect(state)) as database, database:
+        database.execute("UPDATE checkpoints SET checkpoint = ? WHERE id = 7", (b"y" + sealed(b"x" * 3000)[1:],))
+    ledger = Ledger.open(run.path / LEDGER_FILE)
+    ledger.store_judgments({b"key": Judgment(1, "so", None, None), b"other": Judgment(0)})
+    ledger.close()
+    with closing(sqlite3.connect(run.path / LEDGER_FILE)) as database, database:
+        database.execute("UPDATE judgments SET level = 0 WHERE level = 1")
+    result = check_run(run.path)
+    assert said(result) == [("damaged", LEDGER_FILE), ("damaged", "discoveries/d1/state.sqlite")]
+    assert "1 row of judgments changed" in result.findings[0].message
+    again = Ledger.open(run.path / LEDGER_FILE)
+    assert again.judgments([b"other"]) == {b"other": Judgment(0)}
+    with pytest.raises(InputError, match="damaged"):
+        again.judgments([b"key"])
+    again.close()

@@ -28,6 +28,7 @@ from runs.likelihood import PLAIN, Likelihoods, Response, Way
 from runs.models import load_model
 from runs.sampling_settings import SampleSettings, ScoreSettings
 from runs.sweep import begin_sweep, run_sweep, sweep_of_control, sweep_of_models
+from tests.runs.made_run import change_manifest
 from tests.runs.sampled_run import PROMPTS, WORDS, Heard, all_outputs, exact_logliks
 from tests.runs.tiny_models import byte_tokenizer, save_adapter, save_model, word_tokenizer
 
@@ -516,12 +517,10 @@ def test_runs_from_before_sweeps_are_read(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "words", tmp_path / "others")
     sweep = sweep_of_models([str(made / "words"), str(tmp_path / "others")], ["a", "b"], Silent())
     run = begin_sweep(sweep, tmp_path / "run", Silent())
-    path = run.path / "run.json"
-    manifest = json.loads(path.read_text())
-    assert manifest.pop("sweep") is None
-    path.write_text(json.dumps(manifest))
+    assert run.manifest.sweep is None
+    change_manifest(run.path, lambda values: values.pop("sweep"))
     assert setups_of(Run.open(run.path).manifest) == setups_of(run.manifest)
-    manifest["sweep"] = {"kind": "warmth", "adapters": []}
-    path.write_text(json.dumps(manifest))
+    other = begin_sweep(sweep, tmp_path / "other", Silent())
+    change_manifest(other.path, lambda values: values.update(sweep={"kind": "warmth", "adapters": []}))
     with pytest.raises(InputError, match="no such control parameter"):
-        setups_of(Run.open(run.path).manifest)
+        setups_of(Run.open(other.path).manifest)

@@ -357,6 +357,8 @@ def test_data_frames_in_memory(tmp_path: Path) -> None:
 ANY_TEXT = st.text(st.sampled_from("ab1. \n\t<\x1b\x00\u202e\ud800\udc00é🙂"), max_size=4)
 ANY = st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.lists(ANY_TEXT, max_size=2)
 NESTED = ANY | st.dictionaries(ANY_TEXT, ANY, max_size=2)
+
+
 def test_a_temperature_that_is_no_number_is_not_kept(tmp_path: Path) -> None:
     log = {"eval": {"model_generate_config": {"temperature": math.nan}}, "status": "success"}
     samples = [{"input": f"q{n}", "output": {"choices": [{"message": {"content": "a"}}]}} for n in range(3)]

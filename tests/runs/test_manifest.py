@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from probes.errors import InputError
 from runs.manifest import InputRecord, file_record, load_manifest, prompts_hash, save_manifest
 from runs.schema import PROMPTS_SCHEMA
-from tests.runs.made_run import make_run
+from tests.runs.made_run import change_manifest, make_run
 
 
 @pytest.fixture
@@ -163,3 +163,15 @@ def test_the_input_is_known_by_content_and_options(tmp_path: Path) -> None:
     assert strip == "thinking 'keep', not 'strip'"
     with pytest.raises(InputError, match="nowhere"):
         file_record(tmp_path / "nowhere")
+
+
+def test_a_file_that_was_changed_behind_our_back_is_refused(folder: Path) -> None:
+    path = folder / "run.json"
+    text = path.read_text("utf-8")
+    changed = text.replace('"seed": 0', '"seed": 1')
+    assert changed != text
+    path.write_text(changed, "utf-8")
+    with pytest.raises(InputError, match=r"field sha256: .*take the field sha256 away"):
+        load_manifest(path.parent)
+    change_manifest(folder, lambda values: None)
+    assert load_manifest(folder).seed == 1

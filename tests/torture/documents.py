@@ -1,4 +1,4 @@
-"""Documents that people write or move by hand, gone wrong: run.json, settings, reports, prompts, prices, a template.
+"""Documents that people write or move by hand, gone wrong: run.json, settings, reports, prompts, prices.
 
 Each is read, or refused in one line.
 """

@@ -11,7 +11,7 @@ missing, and are asked for again.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,13 @@ from typing import Literal
 
 from probes.errors import InputError, OutsideError
 from runs.files import shown
+from runs.row_sums import SUMMED, row_sum
 from runs.schema import LEDGER_FORMAT
 from tools.chat.interface import Answer
 from tools.chat.ledger_tables import TABLES
+
+_CALL, _JUDGMENT = ", ".join(SUMMED["calls"]), ", ".join(SUMMED["judgments"])
+_ANSWER = SUMMED["calls"].index("answer")
 
 _AT_ONCE = 500  # keys in one query
 _LACKING_DAYS = 1  # then a server may have been started with other options
@@ -143,9 +147,13 @@ class Ledger:
         """Number and answer of the call for this request that was answered, if there is one."""
         with explained(self.path):
             row = self._connection.execute(
-                "SELECT id, answer FROM calls WHERE key = ? AND outcome = 'answered' ORDER BY id LIMIT 1", (key,)
+                f"SELECT {_CALL}, sum, id FROM calls WHERE key = ? AND outcome = 'answered' ORDER BY id LIMIT 1",
+                (key,),
             ).fetchone()
-        return (int(row[0]), Answer.from_json(row[1])) if row else None
+        if row is None:
+            return None
+        self._require_sound(row[:-1])
+        return int(row[-1]), Answer.from_json(row[_ANSWER])
 
     def record(self, call: Call) -> int:
         """Records a call, and returns its number."""
@@ -167,18 +175,22 @@ class Ledger:
         )
         with explained(self.path):
             number = self._connection.execute(
-                "INSERT INTO calls (key, scope, purpose, model, outcome, reason, request, answer, structured,"
-                " input_tokens, output_tokens, cost, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                values,
+                f"INSERT INTO calls ({_CALL}, sum) VALUES ({', '.join('?' * (len(values) + 1))})",
+                (*values, row_sum(values)),
             ).lastrowid
         assert number is not None
         return number
 
     def reject(self, number: int, reason: str) -> None:
         """Marks an answer as one that could not be used: it is not found again."""
-        with explained(self.path):
+        with explained(self.path), self._transaction():
+            row = self._connection.execute(f"SELECT {_CALL}, sum FROM calls WHERE id = ?", (number,)).fetchone()
+            self._require_sound(row)
+            call = dict(zip(SUMMED["calls"], row[:-1], strict=True))
+            call |= {"outcome": "unusable", "reason": _storable(reason)}
             self._connection.execute(
-                "UPDATE calls SET outcome = 'unusable', reason = ? WHERE id = ?", (_storable(reason), number)
+                "UPDATE calls SET outcome = ?, reason = ?, sum = ? WHERE id = ?",
+                (call["outcome"], call["reason"], row_sum(list(call.values())), number),
             )
 
     # Judgments
@@ -192,9 +204,11 @@ class Ledger:
                 part = wanted[start : start + _AT_ONCE]
                 marks = ", ".join("?" * len(part))
                 rows = self._connection.execute(
-                    f"SELECT key, level, quote, expected, call FROM judgments WHERE key IN ({marks})", part
+                    f"SELECT {_JUDGMENT}, sum FROM judgments WHERE key IN ({marks})", part
                 )
-                found |= {row[0]: Judgment(*row[1:]) for row in rows}
+                for row in rows:
+                    self._require_sound(row)
+                    found[row[0]] = Judgment(*row[1:-1])
         return found
 
     def store_judgments(self, judgments: Mapping[bytes, Judgment]) -> None:
@@ -204,8 +218,9 @@ class Ledger:
         rows = [
             (key, one.level, _storable(one.quote) or "", one.expected, one.call) for key, one in judgments.items()
         ]
+        summed = [(*row, row_sum(row)) for row in rows]
         with explained(self.path), self._transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO judgments VALUES (?, ?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO judgments VALUES (?, ?, ?, ?, ?, ?)", summed)
 
     # What models lack
 
@@ -309,6 +324,14 @@ class Ledger:
         return [(row[0], Answer.from_json(row[1]) if row[1] else None) for row in rows]
 
     # The file
+
+    def _require_sound(self, row: Sequence[object]) -> None:
+        """Raises InputError unless a row, its checksum last, is what was written."""
+        if row_sum(row[:-1]) != row[-1]:
+            raise InputError(
+                f"{shown(self.path)} is damaged (a row was changed in it); move it away (what was answered is "
+                "then asked again)"
+            )
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,4 +1,7 @@
-"""The tables of a ledger, as SQLite is told them; another layout is another `runs.schema.LEDGER_FORMAT`."""
+"""The tables of a ledger, as SQLite is told them; another layout is another `runs.schema.LEDGER_FORMAT`.
+
+sum: the row's checksum, `runs.row_sums`.
+"""
 
 TABLES = """
 CREATE TABLE calls (
@@ -16,7 +19,8 @@ CREATE TABLE calls (
     output_tokens INTEGER,
     cost REAL,
     seconds REAL NOT NULL,
-    at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+    at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    sum BLOB NOT NULL
 );
 CREATE INDEX calls_by_key ON calls (key) WHERE outcome = 'answered';
 CREATE INDEX calls_by_scope ON calls (scope);
@@ -25,7 +29,8 @@ CREATE TABLE judgments (
     level INTEGER,
     quote TEXT NOT NULL,
     expected REAL,
-    call INTEGER REFERENCES calls (id)
+    call INTEGER REFERENCES calls (id),
+    sum BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE lacking (
     model TEXT NOT NULL,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from probes.errors import InputError, OutsideError
+from runs.row_sums import row_sum
 from tools.chat.interface import Answer
 from tools.chat.ledger import Call, Judgment, Ledger, judgment_key
 
@@ -109,7 +110,8 @@ def test_a_hundred_thousand_judgments_are_light(tmp_path: Path) -> None:
     for n in range(10_000):
         key = n.to_bytes(32, "big")
         number = ledger.record(Call(key, "d1", "judge", "openai:m", "answered", 0.1, answer=answer))
-        ledger._connection.execute("INSERT INTO judgments VALUES (?, 1, ?, NULL, ?)", (key, "x" * 40, number))
+        row = (key, 1, "x" * 40, None, number)
+        ledger._connection.execute("INSERT INTO judgments VALUES (?, ?, ?, ?, ?, ?)", (*row, row_sum(row)))
     ledger._connection.execute("COMMIT")
     ledger.close()
     assert 10 * path.stat().st_size < 400e6
