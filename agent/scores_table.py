@@ -1,14 +1,18 @@
 """Scores and levels of every sample on the parameters of a set: `scores.parquet` beside the report."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from agent.alerts import SIDES
 from agent.state import CandidateState, is_judged
 from agent.workbench import Workbench
+from probes.errors import InputError
+from runs.files import explained, shown
 from runs.schema import SPLITS
 
 SCORES_FILE = "scores.parquet"
@@ -37,6 +41,19 @@ def scores_table(bench: Workbench, chosen: Sequence[CandidateState]) -> pa.Table
             quotes = bench.judgments.quotes(candidate)
             columns[f"{candidate['id']} quote"] = [quotes.get(row) for row in range(layout.samples)]
     return pa.table(columns)
+
+
+def read_scores(folder: Path) -> pa.Table:
+    """What `scores_table` made, as it lies beside a report. Raises InputError: it is missing or damaged."""
+    path = folder / SCORES_FILE
+    mended = f"remove {shown(folder / 'report.json')} and run the same command as then: it makes both again"
+    if not path.is_file():
+        raise InputError(f"{shown(path)}: is missing; {mended}")
+    with explained(path, "read"), open(path, "rb") as file:
+        try:
+            return pq.read_table(file)
+        except pa.ArrowException as error:
+            raise InputError(f"{shown(path)}: is damaged ({shown(error)}); {mended}") from error
 
 
 def _scores(bench: Workbench, judge: str) -> pa.Array:

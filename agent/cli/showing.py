@@ -14,6 +14,7 @@ from probes.words import count
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from agent.found_report import FoundReport
     from agent.plan import Sending
     from agent.settings import DiscoverSettings
     from agent.workbench import Workbench
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from tools.report.document import Report
 
 
-def show_report(report: "Report", folder: Path, *, as_json: bool, quiet: bool = False) -> None:
-    """Print a report; say where it lies for reading in a browser, unless quiet."""
+def show_report(report: "Report", folder: Path | None, *, as_json: bool, quiet: bool = False) -> None:
+    """Print a report; say where it lies for reading in a browser, unless that is nowhere, or quiet."""
     if as_json:
         with to_stdout() as stdout:
             stdout.write(report.to_json())
@@ -32,8 +33,49 @@ def show_report(report: "Report", folder: Path, *, as_json: bool, quiet: bool = 
         from tools.report import terminal
 
         print_page(terminal.render(report))
+    if folder is not None and not quiet:
+        _say_where(folder / "report.html")
+
+
+def show_page(found: "FoundReport", *, in_browser: bool, quiet: bool) -> None:
+    """Make a report's files for people anew; open its page in the browser, or say where it lies.
+
+    Raises OutsideError where no browser can be opened.
+    """
+    import webbrowser
+
+    from agent.found_report import rebuild
+    from probes.errors import OutsideError
+    from runs.files import shown
+
+    page, failed = rebuild(found)
+    for sentence in failed:
+        warn(sentence)
     if not quiet:
-        print(visible(f"the report: {folder / 'report.html'}"), file=sys.stderr)
+        _say_where(page)
+    if in_browser and not webbrowser.open(page.resolve().as_uri()):
+        raise OutsideError(f"--open: no browser could be opened here; {shown(page)} is the page")
+
+
+def show_comparison(a: "FoundReport", b: "FoundReport", *, as_json: bool) -> None:
+    """Print two reports side by side; what must be read before any of their numbers goes to stderr too."""
+    from agent.report_pair import compare_reports
+
+    comparison = compare_reports(a, b)
+    for letter, found in (("A", a), ("B", b)):
+        for alert in found.report.alerts:
+            warn(f"{letter}: {alert}")
+    if as_json:
+        with to_stdout() as stdout:
+            stdout.write(comparison.to_json())
+        return
+    from tools.report.comparison_terminal import render_comparison
+
+    print_page(render_comparison(comparison, (a.report, b.report)))
+
+
+def _say_where(page: Path) -> None:
+    print(visible(f"the report: {page}"), file=sys.stderr)
 
 
 def print_page(page: "RenderableType") -> None:

@@ -11,13 +11,21 @@ if TYPE_CHECKING:
 
 
 def show_usage(run: Path, name: str | None, *, as_json: bool) -> None:
-    """What was spent on what: of one discovery, or of the whole run. InputError for a ledger that is none."""
+    """What was spent on what: of one discovery, or of the whole run.
+
+    InputError for what is no run, a discovery that it does not have, and a ledger that is none.
+    """
     import json
     from dataclasses import asdict
 
+    from probes.errors import InputError
+    from runs.directory import Run
     from runs.schema import LEDGER_FILE
     from tools.chat.ledger import Ledger
 
+    discoveries = Run.open(run).discoveries()
+    if name is not None and name not in discoveries:
+        raise InputError(f"--name: there is no discovery {name!r}; there are {', '.join(discoveries) or 'none'}")
     file = run / LEDGER_FILE
     rows: list[Usage] = []
     if file.is_file():

@@ -107,7 +107,7 @@ def test_latex_and_csv_are_of_the_report_that_is_named(here: Here, finished: Pat
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (("--format", "pdf"), "--format: 'pdf' is none; there are latex, csv, samples"),
+        (("--format", "pdf"), "--format: 'pdf' is none; there are html, markdown, latex, csv, samples"),
         (("--format", "csv", "--json"), "--format: not together with --json"),
         (("--format", "csv", "--usage"), "--format: not together with --usage"),
         (("--out", "x.csv"), "--out: is for --format"),
