@@ -135,9 +135,13 @@ def replaced(candidates: Sequence[CandidateState], changed: Sequence[CandidateSt
 
 
 def everything_tried(state: DiscoveryState) -> list[CandidateState]:
-    """The candidates, and those that were tried and undone: undoing makes no test unmade."""
-    known = {candidate["id"] for candidate in state["candidates"]}
-    return [*state["candidates"], *(one for one in state.get("undone", []) if one["id"] not in known)]
+    """The candidates, and those that were tried and undone: undoing makes no test unmade, and forgets no p."""
+    undone = {candidate["id"]: candidate for candidate in state.get("undone", [])}
+    tried = []
+    for one in state["candidates"]:
+        before = undone.pop(one["id"], one)
+        tried.append(before if one["p_value"] is None and before["p_value"] is not None else one)
+    return [*tried, *undone.values()]
 
 
 def by_id(candidates: Sequence[CandidateState], ids: Sequence[str]) -> list[CandidateState]:

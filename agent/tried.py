@@ -32,7 +32,7 @@ def candidates_of(state: DiscoveryState, bench: Workbench, total: Total) -> tupl
     candidates, chosen = state["candidates"], state.get("chosen", [])
     q_values = q_values_of(candidates)
     captured = _captured(candidates, bench, total)
-    reasons = _reasons(candidates, chosen, bench)
+    reasons = _reasons(candidates, chosen, bench, guided=bool(state.get("acts")))
     calls: dict[str, tuple[int, float]] = {}
     if bench.judgments is not None:
         from agent.judged_report import candidate_calls
@@ -80,9 +80,9 @@ def _alone(part: Part, level_N: IntArray, bench: Workbench) -> Estimate:
 
 
 def _reasons(
-    candidates: Sequence[CandidateState], chosen: Sequence[str], bench: Workbench
+    candidates: Sequence[CandidateState], chosen: Sequence[str], bench: Workbench, *, guided: bool
 ) -> dict[str, str | None]:
-    """Why each candidate is not in the set, by id; None for those that are."""
+    """Why each candidate is not in the set, by id; None for those that are. guided: a person may have left it."""
     part = bench.comparison.select
     judged = [one for one in candidates if one["status"] == "judged" and one["id"] not in chosen]
     set_NK = bench.levels(by_id(candidates, chosen))[part.row_N]
@@ -95,7 +95,7 @@ def _reasons(
         reasons[one["id"]] = f"a control, never chosen; {reason}" if one["control"] else reason
     for one in candidates:
         if one["status"] in ("proposed", "racing"):
-            reasons[one["id"]] = "not judged: the budget was spent before"
+            reasons[one["id"]] = "not judged" if guided else "not judged: the budget was spent before"
     return reasons
 
 

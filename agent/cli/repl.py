@@ -125,4 +125,4 @@ def _script(path: Path | None) -> "Script | None":
     try:
         return Script(str(path), lines_of(content.decode("utf-8").splitlines()))
     except UnicodeDecodeError:
-        raise InputError(f"{shown(str(path))}: not UTF-8 text; save it as UTF-8") from None
+        raise InputError(f"{shown(str(path), 200)}: not UTF-8 text; save it as UTF-8") from None

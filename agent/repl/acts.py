@@ -68,7 +68,7 @@ def _listed(candidates: Sequence[CandidateState], most: int = 5) -> str:
     return ", ".join([*(one["id"] for one in candidates[:most]), *more])
 
 
-def tested(one: CandidateState) -> CandidateState:
+def to_be_judged(one: CandidateState) -> CandidateState:
     """The candidate in the race, to be judged on select whatever the race said. InputError where it cannot be."""
     if one["status"] == "screened out":
         raise InputError(f"{shown(one['id'])} cannot be judged: {one['dropped']}")
@@ -152,13 +152,16 @@ def restored(now: DiscoveryState, then: DiscoveryState) -> DiscoveryState:
 
 def _undone(now: DiscoveryState, then: DiscoveryState) -> list[CandidateState]:
     """All that were tested by now and are not tested as far then, on the record of what was undone."""
-    tried = [one for one in everything_tried(now) if one["status"] not in ("proposed", "screened out")]
-    known = {one["id"] for one in then["candidates"] if one["status"] not in ("proposed", "screened out")}
+    known = {_tested_as_far(one) for one in then["candidates"]}
     return [
         with_status(one, "raced out" if one["p_value"] is None else "set aside", UNDONE)
-        for one in tried
-        if one["id"] not in known
+        for one in everything_tried(now)
+        if one["status"] not in ("proposed", "screened out") and _tested_as_far(one) not in known
     ]
+
+
+def _tested_as_far(one: CandidateState) -> tuple[str, bool, bool]:
+    return one["id"], one["status"] in ("proposed", "screened out"), one["p_value"] is not None
 
 
 def in_the_race(state: DiscoveryState) -> list[CandidateState]:

@@ -142,18 +142,18 @@ def _edit(desk: Desk, line: str, rest: str) -> None:
     candidate = question_of(desk.state, desk.bench, told[2], told[3], of=old)
     if candidate["id"] == old["id"]:
         raise InputError(f"edit: that is what {shown(old['id'])} asks already")
-    _bring_in(desk, line, candidate)
+    _bring_in(desk, line, candidate, old["id"])
     desk.say(f"{old['id']} stays as it was, with its judgments; `drop` it if this one takes its place")
 
 
-def _bring_in(desk: Desk, line: str, candidate: CandidateState) -> None:
+def _bring_in(desk: Desk, line: str, candidate: CandidateState, instead_of: str | None = None) -> None:
     state, bench = desk.state, desk.bench
     if bench.judgments is not None and not any(one["id"] == candidate["id"] for one in state["candidates"]):
         from agent.proposer_tools import PILOT, pilot_rows
         from agent.repl.prices import of_judging
 
         desk.require_word(of_judging(bench, [candidate], pilot_rows(bench)[:PILOT]))
-    desk.session.bring_in(line, candidate)
+    desk.session.bring_in(line, candidate, instead_of)
     desk.show(parameters.pilot(bench, by_id(desk.state["candidates"], [candidate["id"]])[0], desk.paid()))
 
 

@@ -116,9 +116,9 @@ class Session:
         update["seconds"] = self.state.get("seconds", 0.0) + time.monotonic() - began
         self._put(with_act(self.state, line, update), AS_OF[self.standing_before])
 
-    def bring_in(self, line: str, candidate: CandidateState) -> None:
+    def bring_in(self, line: str, candidate: CandidateState, instead_of: str | None = None) -> None:
         """A candidate of a person's own is tried on read, and is in the race unless it is screened out."""
-        self.act(line, lambda state: brought_in(state, self.bench, candidate))
+        self.act(line, lambda state: brought_in(state, self.bench, candidate, instead_of))
 
     def judge(self, line: str, candidates: Sequence[CandidateState]) -> None:
         """Has candidates judged on select, where they get their p."""
@@ -186,7 +186,9 @@ class Session:
         run = self.bench.run
         folder = run.discovery_folder(name)
         target = state_file(folder)
-        if folder == self.discovery.folder or not is_free(folder):
+        if folder == self.discovery.folder:
+            raise InputError(f"save: {shown(name)} is this discovery itself; choose another name")
+        if not is_free(folder):
             if not target.is_file() or self._acts_of(folder) != self.state.get("acts", []):
                 raise InputError(f"save: {shown(name)} is another discovery of this run; choose another name")
         else:
