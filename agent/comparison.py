@@ -18,7 +18,7 @@ from probes.scale import FloatArray, IntArray
 from probes.words import count
 from runs.directory import Run
 from runs.schema import SPLITS
-from tools.evidence import side_mixtures, signed_evidence
+from tools.evidence import has_evidence, side_mixtures, signed_evidence
 from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, BoolArray, Claim, Layout, layout_of
 
 Mode = Literal["likelihood", "black-box"]
@@ -180,7 +180,7 @@ def _values(
     if loglik is None:
         return "black-box", layout.label_N, ()
     loglik_NK = np.asarray(loglik[row_N], dtype=np.float64)
-    scored_N = np.isfinite(loglik_NK[:, before_K + after_K]).all(axis=1)
+    scored_N = has_evidence(loglik_NK[:, before_K + after_K])
     if not scored_N.all():
         warning = (
             f"{int((~scored_N).sum())} of {len(row_N)} samples have no log-likelihood under every checkpoint "

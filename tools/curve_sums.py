@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from probes.scale import FloatArray, IntArray
 from tools.dissimilarity import KINDS, of_evidence
-from tools.evidence import side_mixtures, signed_evidence
+from tools.evidence import has_evidence, side_mixtures, signed_evidence
 from tools.layout import BoolArray
 
 BLOCK_NUMBERS = 4_000_000
@@ -90,7 +90,7 @@ class CurveSums:
     """Sums, and sums of products, of what the samples of each stratum contribute at each place of a window.
 
     sum_DSO, square_DSO: by kind. product_SOO: of the linear contributions at two places. missing_B: boundaries
-    with a sample that is not scored under the whole window.
+    with a sample that is not scored under the whole window, or impossible under all of it.
     """
 
     windows: Windows
@@ -175,10 +175,10 @@ def _contributions(
             rows = np.flatnonzero(width_M == width)
             first_R = first_M[rows]
             loglik_WR = np.stack([flat[first_R + column] for column in range(2 * width)], dtype=np.float64)
-            scored_R = np.isfinite(loglik_WR.sum(axis=0))
-            if not scored_R.all():
-                sums.missing_B[boundary_M[rows[~scored_R]]] = True
-                rows, loglik_WR = rows[scored_R], loglik_WR[:, scored_R]
+            if not np.isfinite(loglik_WR.sum(axis=0)).all():
+                says_R = has_evidence(loglik_WR.T)
+                sums.missing_B[boundary_M[rows[~says_R]]] = True
+                rows, loglik_WR = rows[says_R], loglik_WR[:, says_R]
             s_R = signed_evidence(*side_mixtures(loglik_WR.T, range(width), range(width, 2 * width)))
             for kind, name in enumerate(KINDS):
                 value_DOM[kind, place, rows] = of_evidence(s_R, name)

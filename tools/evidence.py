@@ -7,6 +7,7 @@ that is computed from it stays the same.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from probes.scale import FloatArray
 
@@ -18,7 +19,7 @@ def side_mixtures(
 
     loglik_NK: log P(x_i | q_i, T_k) in nats. before, after: columns that make up the two sides.
     """
-    return _mixture(loglik_NK[:, list(before)]), _mixture(loglik_NK[:, list(after)])
+    return mixture(loglik_NK[:, list(before)]), mixture(loglik_NK[:, list(after)])
 
 
 def signed_evidence(log_p_N: FloatArray, log_r_N: FloatArray) -> FloatArray:
@@ -34,7 +35,16 @@ def signed_evidence(log_p_N: FloatArray, log_r_N: FloatArray) -> FloatArray:
     return s_N
 
 
-def _mixture(loglik_NK: FloatArray) -> FloatArray:
+def has_evidence(loglik_NK: FloatArray) -> NDArray[np.bool_]:
+    """Which samples [N] are scored under all checkpoints [N, K] of both sides, and possible under one at least.
+
+    A log-likelihood that is not known is NaN. One of -inf is known: the sample has probability 0 there.
+    """
+    return np.asarray(~np.isnan(loglik_NK).any(axis=1) & ~np.isneginf(loglik_NK).all(axis=1))
+
+
+def mixture(loglik_NK: FloatArray) -> FloatArray:
+    """log [N] of the equal mixture of checkpoints [N, K], -inf where all of them are."""
     if loglik_NK.shape[1] == 1:
         return loglik_NK[:, 0]
     return np.asarray(np.logaddexp.reduce(loglik_NK, axis=1) - np.log(loglik_NK.shape[1]))

@@ -131,7 +131,8 @@ class WindowedCurve:
     def _prompts_drawn_again(self, resamples: int, generator: np.random.Generator) -> FloatArray:
         used_QB, value_QB = self._used_QB.astype(np.float64), self._prompt_QB(0)
         prompts = len(used_QB)
-        deviation_RB = np.empty((resamples, used_QB.shape[1]))
+        sum_RB = np.empty((resamples, used_QB.shape[1]))
+        present_RB = np.empty_like(sum_RB)
         piece = max(1, PIECE_NUMBERS // prompts)
         for first in range(0, resamples, piece):
             rows = min(piece, resamples - first)
@@ -139,12 +140,14 @@ class WindowedCurve:
             count_RQ = (
                 np.bincount(drawn.reshape(-1), minlength=rows * prompts).reshape(rows, prompts).astype(float)
             )
-            present_RB = count_RQ @ used_QB
-            sum_RB = count_RQ @ value_QB
-            # a resample without any prompt of a boundary has nothing to say about it
-            deviation_RB[first : first + rows] = np.where(
-                present_RB > 0, sum_RB / np.maximum(present_RB, 1) - self.value_DB[0], 0.0
-            )
+            present_RB[first : first + rows] = count_RQ @ used_QB
+            sum_RB[first : first + rows] = count_RQ @ value_QB
+        deviation_RB = sum_RB / np.maximum(present_RB, 1) - self.value_DB[0]
+        for boundary in np.flatnonzero((present_RB == 0).any(axis=0) & self.measured_B):
+            # a resample without any prompt of a boundary takes what another one says of it
+            lacks_R = present_RB[:, boundary] == 0
+            deviation_R = deviation_RB[:, boundary]
+            deviation_R[lacks_R] = generator.choice(deviation_R[~lacks_R], int(lacks_R.sum()))
         stretch_B = np.sqrt(self.prompts_B / np.maximum(self.prompts_B - 1, 1))
         return np.asarray(deviation_RB * stretch_B)
 

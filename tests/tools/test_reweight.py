@@ -60,16 +60,17 @@ def test_weights_are_those_of_mbar_with_all_free_energies_at_zero() -> None:
 def test_samples_of_the_target_alone_are_the_direct_estimate() -> None:
     world = world_of(1)
     draws, pool = drawn(world, prompts=9, draws=6, sources=(3, 4))
-    value_N = world.levels("length")[draws.output_N].astype(np.float64)
+    value_N = world.levels("length")[draws.output_N] / 3
     mine = draws.checkpoint_N == 4
     alone = Pool(pool.loglik_NK[mine], draws.prompt_N[mine], draws.checkpoint_N[mine])
     for claim in CLAIMS:
-        found = toward(alone, 4).mean(value_N[mine], claim)
+        found = toward(alone, 4)
         by_prompt_Qn = value_N[mine].reshape(9, 6)
-        assert found.value == pytest.approx(by_prompt_Qn.mean())
+        assert found.proportion(value_N[mine], claim).value == pytest.approx(by_prompt_Qn.mean())
         fixed = np.sqrt((by_prompt_Qn.var(axis=1, ddof=1) / 6).sum()) / 9
         random = by_prompt_Qn.mean(axis=1).std(ddof=1) / 3
-        assert found.standard_error == pytest.approx(fixed if claim == "fixed" else random)
+        expected = fixed if claim == "fixed" else random
+        assert np.sqrt(found.variance(value_N[mine], claim)) == pytest.approx(expected)
     assert toward(alone, 4).effective == pytest.approx(54)
 
 
@@ -114,7 +115,7 @@ def test_curves_from_all_checkpoints_hold_the_exact_values() -> None:
             held["mean"].append(mean.low <= exact <= mean.high)
             mine = draws.checkpoint_N == k
             direct = Pool(pool.loglik_NK[mine], draws.prompt_N[mine], draws.checkpoint_N[mine])
-            alone = toward(direct, k).mean(value_X[draws.output_N[mine]], "fixed")
+            alone = toward(direct, k).proportion(value_X[draws.output_N[mine]], "fixed")
             narrower.append(alone.standard_error / mean.standard_error)
             apart = abs(mean.value - alone.value) / np.hypot(mean.standard_error, alone.standard_error)
             held["direct"].append(bool(apart <= 2))
@@ -160,8 +161,107 @@ def test_a_target_that_the_samples_can_not_reach_is_found_out() -> None:
     pool = Pool(loglik_NK, np.arange(60) // 12, np.zeros(60, dtype=np.int64))
     found = toward(pool, 1)
     assert found.effective > FEWEST_REACHED * 5  # the weights look well
-    assert found.found < 1e-9
+    assert found.found_Q == pytest.approx(0, abs=1e-9)
     assert not found.supports("fixed")
+
+
+def patchy(rng: np.random.Generator, overlap: float) -> tuple[Pool, FloatArray, float]:
+    """Ten prompts with 60 answers each of checkpoint 0, and one of them with 60 of checkpoint 1 besides.
+
+    Values of the answers, which are 0 or 1, and their mean at checkpoint 1. Answers are drawn from 40 that say 0,
+    likely at checkpoint 0, and 40 that say 1, of which checkpoint 0 draws `overlap`.
+    """
+    p_X = np.repeat([(1 - overlap) / 40, overlap / 40], 40)
+    r_X = np.repeat([0.002 / 40, 0.998 / 40], 40)
+    prompt_N = np.concatenate([np.repeat(np.arange(10), 60), np.zeros(60, dtype=np.int64)])
+    checkpoint_N = np.repeat([0, 1], [600, 60])
+    output_N = np.concatenate([rng.choice(80, 600, p=p_X), rng.choice(80, 60, p=r_X)])
+    loglik_NK = np.log(np.stack([p_X, r_X], axis=1))[output_N]
+    return Pool(loglik_NK, prompt_N, checkpoint_N), (output_N >= 40).astype(np.float64), 0.998
+
+
+def test_prompts_where_the_target_was_sampled_cannot_stand_in_for_the_others() -> None:
+    """What the others say is far from the truth, and each alone looks as if many samples stood behind it."""
+    pool, value_N, truth = patchy(np.random.default_rng(0), overlap=1e-6)
+    found = toward(pool, 1)
+    assert found.sampled_Q.tolist() == [True] + [False] * 9
+    assert found.effective > FEWEST_REACHED * 10
+    mean = found.proportion(value_N, "fixed")
+    assert mean.value < 0.3 < truth
+    assert found.found_Q[0] == 1
+    assert (found.found_Q[1:] < 0.1).all()
+    assert not found.supports("fixed")
+    assert mean.standard_error > 0.01  # where nine prompts say 0 and one says 1, nothing spreads within them
+    at_boundary = toward(pool, 0, 1)
+    assert at_boundary.sampled_Q.tolist() == [True] + [False] * 9
+    assert not at_boundary.supports("fixed")
+
+
+def test_prompts_that_reach_the_target_stand_beside_one_where_it_was_sampled() -> None:
+    held = []
+    for seed in range(20):
+        pool, value_N, truth = patchy(np.random.default_rng(seed), overlap=0.5)
+        found = toward(pool, 1)
+        assert found.supports("fixed")
+        mean = found.proportion(value_N, "fixed")
+        assert mean.high is not None
+        held.append(mean.low <= truth <= mean.high)
+    assert np.mean(held) >= 0.9
+
+
+def test_a_target_whose_answers_all_lack_a_value_was_not_sampled() -> None:
+    pool, _, _ = patchy(np.random.default_rng(0), overlap=1e-6)
+    found = pool.toward((1,), pool.checkpoint_N == 0)
+    assert found is not None
+    assert not found.sampled_Q.any()
+    assert not found.supports("fixed")
+
+
+def test_an_impossible_sample_has_no_weight_and_certain_evidence() -> None:
+    """Log-likelihoods of -inf, against sums over all outputs: three checkpoints, each without some of four."""
+    probability_KX = np.array([[0.5, 0.25, 0.25, 0.0], [0.25, 0.25, 0.0, 0.5], [0.0, 0.0, 0.5, 0.5]])
+    rng = np.random.default_rng(0)
+    prompt_N, checkpoint_N = np.divmod(np.arange(3000) // 250, 3)
+    output_N = np.array([rng.choice(4, p=probability_KX[k]) for k in checkpoint_N])
+    with np.errstate(divide="ignore"):
+        pool = Pool(np.log(probability_KX.T)[output_N], prompt_N, checkpoint_N)
+    for k in range(3):
+        found = toward(pool, k)
+        assert (found.weight_N[probability_KX[k, output_N] == 0] == 0).all()
+        for x in range(4):
+            mean = found.proportion((output_N == x).astype(np.float64), "fixed")
+            assert abs(mean.value - probability_KX[k, x]) < 4 * mean.standard_error
+        expected_N = probability_KX[k, output_N] / probability_KX[:, output_N].sum(axis=0)
+        expected_N /= 4 * np.bincount(prompt_N, expected_N)[prompt_N]
+        assert found.weight_N == pytest.approx(expected_N)
+    for before, after in (((0,), (1,)), ((1,), (2,)), ((0,), (1, 2))):
+        p_X, r_X = probability_KX[list(before)].mean(axis=0), probability_KX[list(after)].mean(axis=0)
+        found = toward(pool, *before, *after) if len(after) == 1 else toward(pool, 0, 0, 1, 2)
+        s_N = pool.evidence(found, before, after)
+        possible_X = p_X + r_X > 0
+        s_X = np.divide(p_X - r_X, p_X + r_X, out=np.zeros(4), where=possible_X)
+        assert s_N == pytest.approx(s_X[output_N])
+        total = found.total(s_N, "fixed")
+        exact = ((p_X + r_X) * s_X**2).sum() / 2
+        assert abs(total.value - exact) < 4 * total.standard_error
+
+
+def test_a_sample_that_its_own_checkpoints_rule_out_leaves_a_gap() -> None:
+    pool = Pool(np.array([[-1.0, -2.0], [-np.inf, -np.inf], [-2.0, -1.0]]), np.zeros(3, int), np.array([0, 0, 1]))
+    assert pool.toward((0,)) is None
+    assert pool.toward((0, 1)) is None
+
+
+def test_values_all_alike_are_as_sure_as_the_effective_samples() -> None:
+    world = world_of(6)
+    draws, pool = drawn(world, prompts=6, draws=2, sources=range(CHECKPOINTS))
+    found = toward(pool, 3)
+    for value in (0.0, 1.0):
+        mean = found.proportion(np.full(len(draws.prompt_N), value), "fixed")
+        assert mean.high is not None
+        # Wilson's interval for n of n, or none of n
+        assert mean.high - mean.low == pytest.approx(1.96**2 / (found.effective + 1.96**2), rel=1e-3)
+        assert mean.standard_error > 0
 
 
 def test_a_band_lets_in_the_checkpoints_that_are_scored_under_each_other() -> None:

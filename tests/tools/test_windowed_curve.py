@@ -3,6 +3,7 @@ of two sides (Method, sections 2 and 5)."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from probes.scale import FloatArray, IntArray
 from tools.curve_sums import CurveSums, Strata, Windows, sums_of_loglik
@@ -134,6 +135,36 @@ def test_what_was_not_scored_has_no_total_and_is_no_peak() -> None:
     assert largest(curve).before == (1,)
 
 
+@pytest.mark.parametrize("window", [1, 2])
+def test_a_log_likelihood_of_minus_infinity_is_a_probability_of_zero(window: int) -> None:
+    """Against sums over all outputs, where half of what one checkpoint says the next cannot say."""
+    probability_KX = np.array([[0.5, 0.5, 0.0], [0.4, 0.6, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]])
+    rng = np.random.default_rng(0)
+    prompt_N, checkpoint_N = np.divmod(np.arange(8000) // 1000, 4)
+    output_N = np.array([rng.choice(3, p=probability_KX[k]) for k in checkpoint_N])
+    with np.errstate(divide="ignore"):
+        loglik_NK = np.log(probability_KX.T)[output_N]
+    loglik_NK[0] = -np.inf  # drawn, and yet impossible everywhere: where a window is of such, it is a gap
+    for boundary in curve_of((loglik_NK, prompt_N, checkpoint_N), "fixed", window).boundaries():
+        if 0 in boundary.before:
+            assert boundary.total is None
+            continue
+        assert boundary.total is not None
+        p_X, r_X = (probability_KX[list(side)].mean(axis=0) for side in (boundary.before, boundary.after))
+        m_X = (p_X + r_X) / 2
+        eta_X = np.divide(p_X / 2, m_X, out=np.zeros(3), where=m_X > 0)
+        entropy_X = -sum(
+            np.where(one > 0, one * np.log2(np.maximum(one, 1e-300)), 0) for one in (eta_X, 1 - eta_X)
+        )
+        expected = {
+            "linear": m_X @ (2 * eta_X - 1) ** 2,
+            "js": m_X @ (1 - entropy_X),
+            "tv": np.abs(p_X - r_X).sum() / 2,
+        }
+        for kind, estimate in boundary.total.items():
+            assert abs(estimate.value - expected[kind]) <= 4 * estimate.standard_error + 1e-9
+
+
 def test_a_sweep_without_any_boundary_has_no_peak() -> None:
     for loglik_NK in (np.full((2, 2), np.nan), np.zeros((2, 1))):
         samples = (loglik_NK, np.zeros(2, int), np.arange(2) % loglik_NK.shape[1])
@@ -165,6 +196,25 @@ def test_resamples_of_prompts_are_those_of_the_curve_of_the_drawn_prompts(window
     deviation_RB = curve.deviations(4000, seed=0)
     assert deviation_RB.std(axis=0) == pytest.approx(curve.error_DB[0], rel=0.1)
     assert deviation_RB.mean(axis=0) == pytest.approx(0, abs=0.2 * curve.error_DB[0].max())
+
+
+def test_resamples_without_any_prompt_of_a_boundary_do_not_narrow_it() -> None:
+    """20 prompts, of which two have samples of checkpoint 2: every eighth drawing holds neither of the two."""
+    prompt_N = np.concatenate([np.repeat(np.arange(20), 2), np.arange(2)])
+    checkpoint_N = np.concatenate([np.tile([0, 1], 20), [2, 2]])
+    loglik_NK = np.random.default_rng(0).normal(-30, 1.0, size=(len(prompt_N), 3))
+    curve = curve_of((loglik_NK, prompt_N, checkpoint_N), "random", 1)
+    assert curve.prompts_B.tolist() == [20, 2]
+    deviation_R = curve.deviations(20_000, seed=0)[:, 1]
+    drawn = np.arange(1, 21)
+    present = stats.binom.pmf(drawn, 20, 2 / 20) / stats.binom.sf(0, 20, 2 / 20)
+    # the mean of n picks from two values has 1 / n of their variance, which is the square of the standard error
+    variance = curve.error_DB[0, 1] ** 2 * (present / drawn).sum() * 2
+    assert deviation_R.var() == pytest.approx(variance, rel=0.05)
+    assert (np.abs(deviation_R) < 1e-9).mean() == pytest.approx(
+        sum(p * stats.binom.pmf(n / 2, n, 0.5) for n, p in zip(drawn, present, strict=True) if n % 2 == 0),
+        abs=0.01,
+    )
 
 
 @pytest.mark.parametrize("window", [1, 2])
