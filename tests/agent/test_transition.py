@@ -156,8 +156,7 @@ def test_the_command_prints_a_page_json_and_a_figure(
     assert "It lies between 16 and 20 (95%)" in page
     assert "The gradient norm was largest at step 13; behavior changed 5 later (lag 3 to 7)." in page
     assert "the claim is about these prompts" in page
-    drawn = ElementTree.parse(figure).getroot()
-    assert len(drawn.findall("{http://www.w3.org/2000/svg}circle")) == 10
+    assert {"dissimilarity", "step"} <= set(ElementTree.parse(figure).getroot().itertext())
     assert ending_of(app, ["transition", str(run.path), "--json", "--seed", "3"], "orderparam") == 0
     report = SweepReport.model_validate_json(capfd.readouterr().out)
     assert (report.seed, report.name, report.values) == (3, "step", SWEEP_STEPS)
