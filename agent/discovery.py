@@ -27,15 +27,12 @@ from probes.errors import InputError, OutsideError
 from runs.directory import Run
 from runs.files import explained
 from runs.manifest import program_version
-from runs.schema import LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, TOKEN_LOGLIK_FILE
+from runs.schema import LOGLIK_FILE, PROMPTS_FILE, REPORT_FILE, SAMPLES_FILE, STATE_FILE, TOKEN_LOGLIK_FILE
 from tools.report.document import Report
 
 if TYPE_CHECKING:
     from agent.graph import Graph
     from tools.judging.template import JudgePrompt
-
-STATE_FILE = "state.sqlite"
-REPORT_FILE = "report.json"
 
 COMPARED = (PROMPTS_FILE, SAMPLES_FILE, LOGLIK_FILE)
 """Files of a run that a report depends on; what models propose depends on log-likelihoods token by token too."""

@@ -14,7 +14,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from agent.comparison import REPORT, SELECT, Part
 from agent.discovery import (
-    REPORT_FILE,
     difference,
     fingerprint_of,
     is_free,
@@ -27,7 +26,7 @@ from agent.estimates import SetNumbers
 from agent.known_judging import Judging, judging_of
 from agent.known_set import Questions, candidates_named, candidates_reported, is_learned, resolved
 from agent.progress import Progress, Silent
-from agent.reporting import SAMPLES_KEY, assemble, numbers_on, samples_known_by
+from agent.reporting import SAMPLES_KEY, assemble, numbers_on, record_report, samples_known_by
 from agent.scores_table import SCORES_FILE, scores_table
 from agent.settings import DiscoverSettings, shown
 from agent.state import CandidateState
@@ -36,6 +35,7 @@ from agent.workbench import Workbench
 from probes.errors import InputError
 from runs.directory import Run
 from runs.files import explained, write_json_whole, write_table_whole
+from runs.schema import REPORT_FILE
 from tools.layout import FEWEST_PROMPTS
 from tools.nulls import p_values, q_values
 from tools.report.document import Report
@@ -69,6 +69,7 @@ def measure_set(
             report = _measured(replace(known, bench=bench), folder, fingerprint)
             for said in save_report(report, folder):
                 bench.progress.note(said)
+            record_report(run, folder)
     return report
 
 

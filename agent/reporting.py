@@ -8,6 +8,7 @@ import json
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from agent.along import along_of, with_curves
 from agent.builtin import candidate_of
 from agent.comparison import Comparison, Mode, Part
 from agent.estimates import SetNumbers, share_of_bound
+from agent.example_details import with_details
 from agent.examples import UNEXPLAINED, unexplained
 from agent.parameters import off_scale_warnings, parameters_of
 from agent.reading import largest_residuals
@@ -32,6 +34,7 @@ from probes.scale import IntArray
 from runs.directory import Run
 from runs.files import write_table_whole
 from runs.manifest import program_version
+from runs.schema import REPORT_FILE
 from tools.layout import AFTER, BEFORE
 from tools.report.document import (
     BySide,
@@ -80,6 +83,12 @@ def write_report(state: DiscoveryState, bench: Workbench) -> None:
     write_table_whole(folder / SCORES_FILE, scores_table(bench, chosen))
     for said in save_report(made, folder):
         bench.progress.note(said)
+    record_report(bench.run, folder)
+
+
+def record_report(run: Run, folder: Path) -> None:
+    """Records the checksums of what others read of a report; the pages are made again from report.json."""
+    run.record_stage(f"report {folder.name}", [folder / REPORT_FILE, folder / SCORES_FILE])
 
 
 def _answered(state: DiscoveryState) -> object:
@@ -170,7 +179,7 @@ def assemble(
         usage = usage_of(bench, tried)
     said += [*off_scale_warnings(parameters), *_not_computed(record)]
     mean_square = float(part.layout.weight_N @ part.value_N**2)
-    return Report(
+    report = Report(
         version=program_version(),
         run=run.manifest.name,
         name=bench.name,
@@ -214,6 +223,7 @@ def assemble(
         },
         versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     )
+    return with_details(report, bench)
 
 
 def set_of(

@@ -27,12 +27,18 @@ from runs.files import explained, is_leftover, leftovers, shown
 from runs.lock import Owner, owner
 from runs.manifest import RunManifest, file_record, prompts_hash
 from runs.row_sums import changed_rows, unsealed
-from runs.schema import LEDGER_FILE, LEDGER_FORMAT, LOGLIK_FILE, PROMPTS_FILE, SAMPLES_FILE, SPLITS
+from runs.schema import (
+    LEDGER_FILE,
+    LEDGER_FORMAT,
+    LOGLIK_FILE,
+    PROMPTS_FILE,
+    REPORT_FILE,
+    SAMPLES_FILE,
+    SPLITS,
+    STATE_FILE,
+)
 from runs.splits import assign_splits
 from runs.staging import staging_folder
-
-STATE_FILE = "state.sqlite"
-REPORT_FILE = "report.json"
 
 Severity = Literal["damaged", "unfinished", "note"]
 """damaged: not what was written. unfinished: what a killed process left; the same command goes on or clears it."""
@@ -110,6 +116,8 @@ def _recorded_files(run: Run) -> Iterator[Finding]:
         yield Finding("damaged", name, "run.json records no such file, and a run needs one")
     for name, record in run.manifest.files.items():
         path = run.path / name
+        if name.startswith(f"{DISCOVERIES_FOLDER}/") and not path.parent.is_dir():
+            continue  # a discovery that somebody removed
         if not path.is_file():
             yield Finding("damaged", shown(name), "it is missing")
             continue

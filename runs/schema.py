@@ -8,6 +8,7 @@ PROMPTS_FILE = "prompts.parquet"
 SAMPLES_FILE = "samples.parquet"
 LOGLIK_FILE = "loglik.npy"
 TOKEN_LOGLIK_FILE = "token_loglik.parquet"
+STATE_FILE, REPORT_FILE = "state.sqlite", "report.json"  # of a discovery
 LEDGER_FILE = "ledger.sqlite"
 LEDGER_FORMAT = 2  # its user_version
 

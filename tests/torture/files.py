@@ -56,11 +56,15 @@ def trained_run(folder: Path) -> Run:
     return run
 
 
+PAGES = {".html", ".md", ".svg", ".pdf", ".png"}
+"""What `orderparam report` makes again from report.json, which people may change: nothing is read from it."""
+
+
 def kinds(run: Run) -> dict[str, Path]:
     """A file of each kind in the run."""
     found: dict[str, Path] = {}
     for path in sorted(run.path.rglob("*")):
-        if path.is_file() and path.stat().st_size and path.name != "lock":
+        if path.is_file() and path.stat().st_size and path.name != "lock" and path.suffix not in PAGES:
             inside = path.relative_to(run.path)
             found.setdefault("measures/*.npy" if inside.parts[0] == "measures" else inside.name, path)
     return found
