@@ -13,6 +13,7 @@ import numpy as np
 
 from agent.alerts import alerts_of, left_out_warning, sampling_warnings
 from agent.locating import Located, locate, sides_of
+from agent.settings import shown
 from probes.errors import InputError
 from probes.scale import FloatArray, IntArray
 from probes.words import count
@@ -96,19 +97,27 @@ class Comparison:
 
 
 def comparison_of(
-    run: Run, before: str | None, after: str | None, claim: Literal["auto", "fixed", "random"] = "auto"
+    run: Run,
+    before: str | None,
+    after: str | None,
+    claim: Literal["auto", "fixed", "random"] = "auto",
+    domain: str | None = None,
 ) -> Comparison:
     """The comparison of two groups of checkpoints of a run.
 
     before, after: values of the control parameter (`0,2`, or `20:40` with both ends), optional where it has two
-    values, or a curve whose peak has two sides. claim: `auto` chooses by the number of prompts. InputError: values
-    that are not the control parameter's, that are on both sides, or sides without a common prompt.
+    values, or a curve whose peak has two sides. claim: `auto` chooses by the number of prompts. domain: whose
+    prompts alone are compared, all by default. InputError: values that are not the control parameter's, that are on
+    both sides, a domain that no prompt has, or sides without a common prompt.
     """
     located = locate(run, claim_of(claim, run.manifest.prompts))
     before_K, after_K = sides_of(tuple(run.manifest.control.values), before, after, located)
     samples = run.samples(["sample_id", "prompt_id", "checkpoint", "split", "response", "finish_reason"])
     checkpoint_M = samples["checkpoint"].to_numpy().astype(np.int64)
-    row_M = np.flatnonzero(np.isin(checkpoint_M, before_K + after_K))
+    wanted_M = np.isin(checkpoint_M, before_K + after_K)
+    if domain is not None:
+        wanted_M &= np.isin(samples["prompt_id"].to_pylist(), prompts_of_domain(run, domain))
+    row_M = np.flatnonzero(wanted_M)
     samples = samples.take(row_M)
     checkpoint_M = checkpoint_M[row_M]
     side_M = np.where(np.isin(checkpoint_M, before_K), BEFORE, AFTER).astype(np.int64)
@@ -155,6 +164,17 @@ def comparison_of(
     )
     _require_splits(comparison)
     return comparison
+
+
+def prompts_of_domain(run: Run, domain: str) -> list[str]:
+    """Ids of the prompts of a domain. InputError where none is of it."""
+    prompts = run.prompts()
+    domains = prompts["domain"].to_pylist()
+    ids = [one for one, own in zip(prompts["prompt_id"].to_pylist(), domains, strict=True) if own == domain]
+    if not ids:
+        known = ", ".join(shown(one) for one in sorted({one for one in domains if one})[:12]) or "none"
+        raise InputError(f"--domain: no prompt of {run.path} is of {shown(domain)}; domains are {known}")
+    return ids
 
 
 def claim_of(claim: Literal["auto", "fixed", "random"], prompts: int) -> Claim:

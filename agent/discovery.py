@@ -110,7 +110,7 @@ def with_models(bench: Workbench, template: "JudgePrompt | None" = None) -> Iter
 def open_bench(run: Run, settings: DiscoverSettings, progress: Progress) -> Workbench:
     """The comparison that the settings name, ready to be worked on."""
     progress.stage("reading the run")
-    comparison = comparison_of(run, settings.before, settings.after, settings.claim)
+    comparison = comparison_of(run, settings.before, settings.after, settings.claim, settings.domain)
     if comparison.located is not None and settings.before is None and settings.after is None:
         progress.note(said_aloud(run, comparison.located))
     files = {f"file:{path.resolve()}" for path in settings.measure_files}

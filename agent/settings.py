@@ -75,6 +75,8 @@ class DiscoverSettings(_Settings):
     """Values of the control parameter that make up the side before: `0,2` or `20:40` with both ends."""
     after: str | None = Field(None, min_length=1)
     """Values of the control parameter that make up the side after."""
+    domain: str | None = Field(None, min_length=1)
+    """Compare answers to the prompts of this domain alone; the sides of a sweep stay those of the whole run."""
     claim: Literal["auto", "fixed", "random"] = "auto"
     """Whether the claim is about these prompts (fixed) or prompts like these (random); auto: random from 20 on."""
     rounds: Whole = Field(3, ge=1, le=20)

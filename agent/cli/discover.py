@@ -39,6 +39,7 @@ def discover(
     missing_as_level: options.MissingAsLevel = None,
     measure_files: options.MeasureFiles = None,
     given: options.Given = None,
+    domain: options.Domain = None,
     claim: options.Claim = None,
     min_gain: options.MinGain = None,
     max_parameters: options.MaxParameters = None,

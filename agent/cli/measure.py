@@ -33,6 +33,7 @@ def measure(
     scores: options.ScoreFiles = None,
     missing_as_level: options.MissingAsLevel = None,
     measure_files: options.MeasureFiles = None,
+    domain: options.Domain = None,
     claim: options.Claim = None,
     judge: Annotated[
         str | None,

@@ -81,6 +81,10 @@ Claim = Annotated[
         help="About these prompts, or prompts like these.  [default: auto: random from 20 prompts on]",
     ),
 ]
+Domain = Annotated[
+    str | None,
+    typer.Option("--domain", metavar="NAME", help="Compare answers to the prompts of this domain alone."),
+]
 UseScores = Annotated[
     bool | None,
     typer.Option(

@@ -97,3 +97,18 @@ def test_identical_files_are_an_alert(tmp_path: Path) -> None:
 def test_one_prompt_is_said_in_the_singular() -> None:
     (said,) = few_prompts_warnings(1, "fixed")
     assert said.startswith("1 prompt: the intervals were not tested")
+
+
+def test_a_domain_is_compared_alone_in_the_splits_of_its_run(tmp_path: Path) -> None:
+    sides = rows_of(shorter, prompts=12)
+    for row in (*sides[0], *sides[1]):
+        row["domain"] = "even" if int(row["prompt_id"][1:]) % 2 == 0 else "odd"
+    run = run_of(tmp_path / "run", sides)
+    whole = comparison_of(run, None, None)
+    even = comparison_of(run, None, None, domain="even")
+    assert even.prompt_ids_Q == [f"p{q}" for q in range(0, 12, 2)]
+    split_of = dict(zip(whole.sample_ids, whole.split_N.tolist(), strict=True))
+    assert [split_of[one] for one in even.sample_ids] == even.split_N.tolist()
+    assert even.claim == "fixed"
+    with pytest.raises(InputError, match="--domain.*'odder'.*domains are 'even', 'odd'"):
+        comparison_of(run, None, None, domain="odder")
