@@ -32,6 +32,9 @@ THINKING_ROOM = 8000
 """Tokens added for a model that thinks before it answers."""
 
 _CONNECT_SECONDS, _READ_SECONDS, _CALL_SECONDS = 10.0, 300.0, 900.0
+LARGEST_BODY = 16_000_000
+"""Bytes of a reply that are read; the longest answers have a hundredth of that."""
+
 _LONGEST_WAIT = 120.0  # seconds that a retry may wait; then the run ends and can be taken up later
 _TOO_MUCH = {429, 503, 529}
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|\[?::1\]?")
@@ -192,13 +195,34 @@ class SdkModel(ABC, Generic[_Client]):
                 raw = request.headers.raw
                 kept = [pair for pair in raw if pair[0].lower() in _LEAVES_FOR_USERS_SERVER]
                 request.headers = httpx2.Headers(kept)
+            request.headers["accept-encoding"] = "identity"  # what is packed may be of any size
             request.headers.pop("authorization", None)
             if self._key is not None:
                 request.headers["authorization"] = f"Bearer {self._key.reveal()}"
                 if not self.spec.is_providers_own and self.spec.provider == "anthropic":
                     request.headers["x-api-key"] = self._key.reveal()  # where such servers look for it
 
+        class Bounded(httpx2.AsyncByteStream):
+            """A body up to the largest that is read; what follows is left on the connection, which is closed."""
+
+            def __init__(self, body: httpx2.AsyncByteStream) -> None:
+                self._body = body
+
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                left = LARGEST_BODY
+                async for part in self._body:
+                    yield part[:left]
+                    left -= len(part)
+                    if left <= 0:
+                        return
+
+            async def aclose(self) -> None:
+                await self._body.aclose()
+
         async def arriving(response: "httpx2.Response") -> None:
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            response.stream = Bounded(response.stream)
+            response.headers.pop("content-encoding", None)  # what was packed all the same is not unpacked
             if response.status_code in _TOO_MUCH:
                 wait = _retry_after(response)
                 self.limiter.too_much(wait)
@@ -280,6 +304,8 @@ class SdkModel(ABC, Generic[_Client]):
         import httpx2
 
         cause = error.__cause__
+        if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            return CallFailed("connection", f"the certificate of {host} cannot be verified", unreachable=True)
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
             return CallFailed("connection", f"nobody answers at {host}", unreachable=True)
         if isinstance(cause, httpx2.RemoteProtocolError | httpx2.DecodingError) and "no answer" in str(cause):
