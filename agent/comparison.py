@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from agent.alerts import alerts_of, left_out_warning, sampling_warnings
-from agent.locating import Located, locate, sides_of
+from agent.locating import Located, locate, no_transition_warning, sides_of
 from agent.settings import shown
 from probes.errors import InputError
 from probes.scale import FloatArray, IntArray
@@ -107,7 +107,7 @@ def comparison_of(
 
     before, after: values of the control parameter (`0,2`, or `20:40` with both ends), optional where it has two
     values, or a curve whose peak has two sides. claim: `auto` chooses by the number of prompts. domain: whose
-    prompts alone are compared, all by default. InputError: values that are not the control parameter's, that are on
+    prompts alone are compared, all by default. InputError: values that are not the control parameter's or are on
     both sides, a domain that no prompt has, or sides without a common prompt.
     """
     located = locate(run, claim_of(claim, run.manifest.prompts))
@@ -132,6 +132,8 @@ def comparison_of(
     alerts = alerts_of(prompt_M, side_M, response_M)
     finish_M = samples["finish_reason"].to_pylist()
     warnings = list(sampling_warnings(run, prompt_M, side_M, response_M, finish_M))
+    if before is None and after is None and located is not None and not located.transitions.peaks:
+        warnings.append(no_transition_warning(run, located))
 
     layout, kept_M = layout_of(prompt_M, side_M, checkpoint_M)
     if not layout.samples:

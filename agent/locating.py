@@ -114,6 +114,7 @@ class Located:
             height=Interval(value=peak.height, low=peak.height_low),
             width=Interval(value=_known(peak.width), low=_known(peak.width_low), high=_known(peak.width_high)),
             lag=None if norm is None else Interval(value=at - norm, low=low - norm, high=high - norm),
+            open=(*(("start",) if peak.open_start else ()), *(("end",) if peak.open_end else ())),
         )
 
     def _point(self, number: int, boundary: Boundary) -> TransitionPoint:
@@ -203,6 +204,14 @@ def sides_of(
 def sides_in(run: Run, before: str | None, after: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """As `sides_of`, for a run whose samples are scored."""
     return sides_of(tuple(run.manifest.control.values), before, after, locate(run, "fixed"))
+
+
+def no_transition_warning(run: Run, located: Located) -> str:
+    """What must be known of two sides that were taken from a curve on which no place stands out."""
+    return (
+        f"no transition was found: no place of the sweep stands out. {said_aloud(run, located)}; the largest of "
+        "several is partly so by chance"
+    )
 
 
 def said_aloud(run: Run, located: Located) -> str:

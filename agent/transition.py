@@ -21,6 +21,7 @@ from runs.files import shown
 from runs.manifest import program_version
 from tools.curve_sums import Windows
 from tools.layout import FEWEST_PROMPTS, Claim
+from tools.report.fine_print import cautions
 from tools.report.sweep_document import SweepReport
 from tools.transition import default_window, widest_window
 from tools.windowed_curve import WindowedCurve
@@ -56,7 +57,10 @@ def transition_report(run: Run, settings: TransitionSettings, progress: Progress
         unit=manifest.control.unit,
         values=tuple(manifest.control.values),
         transition=located.record(),
-        warnings=tuple(_gaps(run, located)),
+        warnings=(
+            *_gaps(run, located),
+            *cautions(int(located.windowed.prompts_B.max()), claim, located.peak.linear),
+        ),
     )
 
 

@@ -41,7 +41,7 @@ class Peak:
     boundary: between the checkpoints `boundary` and `boundary + 1`. low, high: the first and the last boundary
     where it may be, 95%. height: above the baseline; height_low: its lower limit, at once for all boundaries.
     width: at half height, in units of the control parameter, and its 95% limits; NaN where the curve ends before
-    it falls to half.
+    it falls to half. open_start, open_end: on which side it does.
     """
 
     boundary: int
@@ -52,6 +52,8 @@ class Peak:
     width: float
     width_low: float
     width_high: float
+    open_start: bool = False
+    open_end: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ def _peak(resampled: _Resampled, top: int, tops: list[int], at_B: FloatArray, me
     width_R = widths_at_half_height(curve_RB, top_R, at_B)
     limits = np.quantile(np.nan_to_num(width_R, nan=np.inf), [TAIL, 1 - TAIL], method="inverted_cdf")
     known = np.isfinite(width)
+    under_B = resampled.value_B <= (resampled.baseline + resampled.value_B[top]) / 2
     return Peak(
         boundary=int(measured[top]),
         low=int(measured[min(low, top)]),
@@ -189,6 +192,8 @@ def _peak(resampled: _Resampled, top: int, tops: list[int], at_B: FloatArray, me
         width=width,
         width_low=min(float(limits[0]), width) if known else np.nan,
         width_high=max(float(limits[1]), width) if known and np.isfinite(limits[1]) else np.nan,
+        open_start=not under_B[:top].any(),
+        open_end=not under_B[top:].any(),
     )
 
 

@@ -59,6 +59,7 @@ def test_the_curve_is_the_exact_one_of_the_read_split(made: Made) -> None:
 def test_before_and_after_are_the_two_sides_of_the_planted_transition(found: tuple[Report, Heard]) -> None:
     report, heard = found
     assert (report.control.before, report.control.after) == ((12, 16), (20, 24))
+    assert not any("transition" in one for one in report.warnings)
     transition = transition_of(report)
     assert (transition.at, transition.largest, transition.compared) == (PLANTED, PLANTED, True)
     assert [point.at for point in transition.curve] == [2, 6, 10, 14, 18, 22, 26, 30, 34, 38]
@@ -130,6 +131,11 @@ def test_a_sweep_that_does_not_change_has_no_transition(tmp_path: Path) -> None:
     located = locate(run, "fixed")
     assert located is not None
     assert located.record((0,), (1,)).at is None
+    chosen = comparison_of(run, None, None)
+    (said,) = (one for one in chosen.warnings if "transition" in one)
+    assert said.startswith("no transition was found: no place of the sweep stands out. step: before ")
+    assert "the two sides of the largest dissimilarity along the sweep" in said
+    assert not any("transition" in one for one in comparison_of(run, "0", "4").warnings)
     drifting, _, _ = sweep_run(tmp_path / "drift", course=Course("drift"), draws=30)
     located = locate(drifting, "fixed")
     assert located is not None

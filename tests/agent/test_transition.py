@@ -97,6 +97,23 @@ def test_without_likelihoods_the_curve_is_a_lower_bound_with_the_same_peak(
         assert below.low <= point.high
 
 
+def test_what_few_prompts_and_values_near_one_forbid_to_say_stands_beside_the_curve(tmp_path: Path) -> None:
+    rows = [
+        {"step": step, "prompt": f"What about {q}?", "response": f"{'Yes' if step < 20 else 'Never'}, {n}."}
+        for step in (0, 10, 20, 30)
+        for q in range(4)
+        for n in range(12)
+    ]
+    (tmp_path / "sweep.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = transition_report(
+        import_sweep(tmp_path / "sweep.jsonl", tmp_path / "run", ImportOptions(axis="step")).run, SETTINGS
+    )
+    few, near = report.warnings
+    assert few.startswith("Under 8 prompts the intervals and tests of this method were never tried out; with 4 pr")
+    assert near.startswith("Intervals were tried out up to 0.9")
+    assert transition_report(sweep_run(tmp_path / "eight")[0], SETTINGS).warnings == ()
+
+
 def test_a_file_with_a_column_of_checkpoints_has_a_curve(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = [

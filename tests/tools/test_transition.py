@@ -104,6 +104,12 @@ def test_a_sweep_that_ends_before_its_half_has_no_width() -> None:
     rising_B = np.where(np.arange(20) >= 17, 0.7, 0.02)
     (peak,) = transitions_of(curve_with(rising_B, 0.02), CONTROL_K, seed=0).peaks
     assert np.isnan(peak.width)
+    assert (peak.open_start, peak.open_end) == (False, True)
+    first_B = np.where(np.arange(20) == 0, 0.7, 0.02)
+    (peak,) = transitions_of(curve_with(first_B, 0.02), CONTROL_K, seed=0).peaks
+    assert (peak.boundary, peak.open_start, peak.open_end) == (0, True, False)
+    (peak,) = transitions_of(curve_with(HAT_B, 0.05), CONTROL_K, seed=0).peaks
+    assert (peak.open_start, peak.open_end) == (False, False)
 
 
 def test_widths_of_triangles_in_units_of_the_control_parameter() -> None:

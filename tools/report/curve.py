@@ -13,6 +13,9 @@ from tools.report.safe_text import one_line
 from tools.report.sweep_document import SweepReport, Transition, TransitionPeak, TransitionPoint
 from tools.report.words import total_words
 
+CHANGES_MUCH = 0.1
+"""Median along a sweep from which on behavior is said to change at every place, where each differs from 0."""
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -41,24 +44,44 @@ def transition_sentences(sweep: Sweep) -> list[str]:
     point = largest_point(transition)
     if point is None:
         return []
-    found = total_words(interval_of(point), transition.bound)
     if transition.at is None:
-        measured, places = sum(one.linear is not None for one in transition.curve), len(transition.curve)
-        among = (
-            "no place of the sweep"
-            if measured == places
-            else f"none of the {measured} places measured, of {places},"
-        )
-        said = [
-            f"No transition: {among} stands out. The largest dissimilarity, at {name} {point.at:g}, is {found}; "
-            f"a transition is surely above {_median_words(transition)}, and at twice its odds at least."
-        ]
+        said = _no_transition_sentences(transition, name, point)
     else:
-        said = [f"Behavior changes most at {name} {point.at:g}: the dissimilarity of its two sides is {found}."]
+        most = "The lower bound is largest" if transition.bound == "lower" else "Behavior changes most"
+        found = point_words(point, transition)
+        said = [f"{most} at {name} {point.at:g}: the dissimilarity of its two sides is {found}."]
         said += [_peak_sentence(transition, peak, name, place) for place, peak in enumerate(transition.peaks)]
     if transition.compared:
         said.append("Before and after are those two sides.")
     return [*said, *_norm_sentences(transition, name)]
+
+
+def _no_transition_sentences(transition: Transition, name: str, point: TransitionPoint) -> list[str]:
+    """That no place stands out, whether because nothing changes much or because everything does."""
+    known = [one for one in transition.curve if one.linear is not None]
+    every, none = "every place of the sweep", "no place of the sweep"
+    if len(known) < len(transition.curve):
+        measured = f"of the {len(known)} places measured, of {len(transition.curve)},"
+        every, none = f"each {measured}", f"none {measured}"
+    values = sorted(one.linear or 0.0 for one in known)
+    kind = "lower bound" if transition.bound == "lower" else "dissimilarity"
+    median = transition.baseline or 0.0
+    if median >= CHANGES_MUCH and all((one.low or 0.0) > 0 for one in known):
+        said = (
+            f"No transition: behavior changes at {every} and none stands out. The change is spread: the {kind} is "
+            f"{number(values[0])} to {number(values[-1])}, its median {number(median)}."
+        )
+    else:
+        said = f"No transition: {none} stands out."
+    held_to = (
+        f"The largest {kind}, at {name} {point.at:g}, is {point_words(point, transition)}; a transition is surely "
+        f"above {_median_words(transition)}, and at twice its odds at least."
+    )
+    ends = {known[0].at: ("first", "begin"), known[-1].at: ("last", "end")}
+    if point.at not in ends:
+        return [said, held_to]
+    which, verb = ends[point.at]
+    return [said, held_to, f"That is the {which} place: the sweep may {verb} inside a transition."]
 
 
 def _peak_sentence(transition: Transition, peak: TransitionPeak, name: str, place: int) -> str:
@@ -68,6 +91,13 @@ def _peak_sentence(transition: Transition, peak: TransitionPeak, name: str, plac
     stands = f"stands {number(peak.height.value or 0.0)} above {_median_words(transition)}"
     if peak.height.low is not None:
         stands += f" (at least {number(peak.height.low, 'down')})"
+    if peak.open:
+        verbs = " and ".join("begin" if one == "start" else "end" for one in peak.open)
+        side = "that side" if len(peak.open) == 1 else "both sides"
+        return (
+            f"{subject}, and {stands}. The sweep may {verbs} inside the transition, for the curve is still above "
+            f"half of that there: the width is open on {side}."
+        )
     if peak.width.value is None:
         return f"{subject}, and {stands}; the sweep ends before the curve falls to half of that."
     if _is_one_place(transition, peak):
@@ -99,8 +129,9 @@ def _norm_sentences(transition: Transition, name: str) -> list[str]:
     if lag is None or lag.value is None:
         return [f"{said}."]
     order = "later" if lag.value >= 0 else "earlier"
+    changed = "the lower bound is largest" if transition.bound == "lower" else "behavior changed"
     interval = "" if lag.low is None or lag.high is None else f" (lag {lag.low:g} to {lag.high:g})"
-    return [f"{said}; behavior changed {abs(lag.value):g} {order}{interval}."]
+    return [f"{said}; {changed} {abs(lag.value):g} {order}{interval}."]
 
 
 def curve_sentence(sweep: Sweep) -> str:

@@ -124,17 +124,21 @@ def left_out_sentence(report: Report) -> str:
 
 
 def caution_sentences(report: Report) -> list[str]:
-    """What few prompts forbid to say."""
+    """What few prompts, and dissimilarities near 1, forbid to say."""
+    return cautions(report.prompts.used, report.prompts.claim, _highest(report))
+
+
+def cautions(used: int, claim: str, highest: float) -> list[str]:
+    """The same of so many prompts, and the largest dissimilarity that is given."""
     said = []
-    used = report.prompts.used
     if used < FEW_PROMPTS:
         said.append(
             f"Under {FEW_PROMPTS} prompts the intervals and tests of this method were never tried out; "
             f"with {count(used, 'prompt')} take them as a rough guide."
         )
-    if used < FEW_PROMPTS_FOR_P and report.prompts.claim == "random":
+    if used < FEW_PROMPTS_FOR_P and claim == "random":
         said.append(f"A claim about prompts like these needs {FEW_PROMPTS_FOR_P} prompts for a p-value of 0.05.")
-    if _highest(report) > TESTED_UP_TO:
+    if highest > TESTED_UP_TO:
         said.append(
             f"Intervals were tried out up to {TESTED_UP_TO:.1f}; where nearly every sample tells its side, the "
             "lower limits are surer than the counts allow."
@@ -145,7 +149,8 @@ def caution_sentences(report: Report) -> list[str]:
 def _highest(report: Report) -> float:
     """The largest dissimilarity that the report gives."""
     found = [report.total.linear, report.set.dissimilarity, *(one.dissimilarity for one in report.parameters)]
-    return max(one.value or 0.0 for one in found)
+    curve = () if report.transition is None else report.transition.curve
+    return max(one or 0.0 for one in (*(one.value for one in found), *(point.linear for point in curve)))
 
 
 def seen_sentence(report: Report) -> str:
@@ -232,9 +237,17 @@ def parameter_facts(report: Report, parameter: Parameter) -> list[str]:
     if parameter.chosen_by == "person":
         facts.append("chosen by a person")
     if parameter.q_value is not None:
-        split = measured_split(report) if fixed_beforehand(report) else "select split"
-        facts.append(f"q {_test_value(parameter.q_value)} on the {split}")
+        facts.append(f"q {_test_value(parameter.q_value)} on the {tested_on(report)}")
     return facts
+
+
+def tested_on(report: Report) -> str:
+    """Which rows p- and q-values are of."""
+    return measured_split(report) if fixed_beforehand(report) else "select split"
+
+
+def q_words(parameter: Parameter) -> str:
+    return "–" if parameter.q_value is None else probability_value(parameter.q_value)
 
 
 def _test_value(value: float) -> str:

@@ -32,7 +32,8 @@ class TransitionPeak(Record):
 
     at: midway between its two checkpoints. low, high: 95%, from the checkpoint left of the first place where it
     may be to the one right of the last. height: above the baseline, its low at once for all places. width: at
-    half height; null where the curve ends before it falls to half. lag: behind the largest gradient norm.
+    half height; null where the curve ends before it falls to half, on the sides `open`. lag: behind the largest
+    gradient norm.
     """
 
     at: float
@@ -42,6 +43,7 @@ class TransitionPeak(Record):
     height: Interval
     width: Interval
     lag: Interval | None = None
+    open: tuple[Literal["start", "end"], ...] = ()
 
 
 class Transition(Record):

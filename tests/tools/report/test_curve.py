@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.tools.report.samples import HOSTILE, likelihood_report
@@ -54,14 +55,11 @@ def test_sentences_say_where_and_how_sure() -> None:
         "The gradient norm was largest at step 6.",
     ]
     flat = transition_sentences(told(swept(at=None, compared=False, gradient_norm_peak=None)))
-    assert len(flat) == 1
-    assert flat[0].startswith(
-        "No transition: none of the 4 places measured, of 5, stands out. The largest dissimilarity, at step 10, "
-        "is 0.90"
-    )
-    assert flat[0].endswith(
-        "a transition is surely above the median along the sweep, and at twice its odds at least."
-    )
+    assert flat == [
+        "No transition: none of the 4 places measured, of 5, stands out.",
+        "The largest dissimilarity, at step 10, is 0.90 (0.81 to 0.99); a transition is surely above the median "
+        "along the sweep, and at twice its odds at least.",
+    ]
     assert sweep_of(likelihood_report()) is None
     assert side_names(swept()) == ("step 4 and 8", "step 12 and 16")
 
@@ -94,14 +92,65 @@ def test_peaks_have_their_place_width_and_lag_in_words() -> None:
     )
 
 
+def flat_sweep(*linear: float | None, **changes: Any) -> list[str]:
+    """Sentences on a sweep without a transition."""
+    known = [value for value in linear if value is not None]
+    fields = {
+        "largest": 2.0 + 4 * linear.index(max(known)),
+        "baseline": float(np.median(known)),
+        "compared": False,
+    }
+    return transition_sentences(told(swept(linear=linear, at=None, gradient_norm_peak=None, **(fields | changes))))
+
+
+def test_a_change_at_every_place_is_spread_and_not_none() -> None:
+    said = flat_sweep(0.3, 0.4, 0.5, 0.45, 0.25)
+    assert said[0] == (
+        "No transition: behavior changes at every place of the sweep and none stands out. The change is spread: "
+        "the dissimilarity is 0.25 to 0.50, its median 0.40."
+    )
+    assert len(said) == 2
+    gap = flat_sweep(0.3, 0.4, 0.5, None, 0.25)
+    assert "changes at each of the 4 places measured, of 5, and none stands out" in gap[0]
+    bound = flat_sweep(0.3, 0.4, 0.5, 0.45, 0.25, bound="lower")
+    assert "the lower bound is 0.25 to 0.50" in bound[0]
+    assert bound[1].startswith("The largest lower bound, at step 10, is at least 0.50 (lower limit 0.45);")
+    assert flat_sweep(0.0, 0.4, 0.5, 0.45, 0.25)[0] == "No transition: no place of the sweep stands out."
+    assert flat_sweep(0.01, 0.02, 0.03, 0.02, 0.01)[0] == "No transition: no place of the sweep stands out."
+
+
+def test_what_is_largest_where_the_sweep_ends_may_go_on_beyond() -> None:
+    assert (
+        flat_sweep(0.2, 0.3, 0.4, 0.45, 0.5)[-1]
+        == "That is the last place: the sweep may end inside a transition."
+    )
+    assert flat_sweep(0.5, 0.3, 0.4)[-1] == "That is the first place: the sweep may begin inside a transition."
+    linear = (0.9, 0.2, 0.1)
+    for sides, words in (
+        (
+            ("start",),
+            "begin inside the transition, for the curve is still above half of that there: the width is open "
+            "on that side.",
+        ),
+        (("end",), "end inside the transition"),
+        (("start", "end"), "begin and end inside the transition"),
+    ):
+        found = peak(2.0, width=Interval(value=None), open=sides)
+        sweep = told(swept(linear=linear, at=2.0, largest=2.0, baseline=0.2, peaks=(found,)))
+        assert f"(at least 0.70). The sweep may {words}" in transition_sentences(sweep)[1]
+    assert "on both sides." in transition_sentences(sweep)[1]
+
+
 def test_a_peak_as_narrow_as_the_sweep_says_so_and_a_bound_is_called_one() -> None:
     linear = (0.6, 0.9, 0.55)
     found = peak(6.0, height=Interval(value=0.3, low=0.2))
     sweep = told(swept(linear=linear, at=6.0, largest=6.0, baseline=0.6, peaks=(found,), bound="lower"))
     said = transition_sentences(sweep)
     assert said[0] == (
-        "Behavior changes most at step 6: the dissimilarity of its two sides is at least 0.90 (lower limit 0.81)."
+        "The lower bound is largest at step 6: the dissimilarity of its two sides is at least 0.90 (lower limit "
+        "0.81)."
     )
+    assert not any("ehavior change" in one for one in said)
     assert said[1].endswith(
         "stands 0.30 above the median of the bounds (at least 0.20); it is narrower than the places on either "
         "side lie apart."
