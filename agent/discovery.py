@@ -32,6 +32,7 @@ from tools.report.document import Report
 
 if TYPE_CHECKING:
     from agent.graph import Graph
+    from tools.chat.limiter import Limiters
     from tools.judging.template import JudgePrompt
 
 COMPARED = (PROMPTS_FILE, SAMPLES_FILE, LOGLIK_FILE)
@@ -43,14 +44,21 @@ NO_PART_OF_THE_ANSWER = frozenset(
 """Settings that do not change a report, or that the fingerprint holds in resolved form."""
 
 
-def discover_run(run: Run, settings: DiscoverSettings, *, progress: Progress | None = None) -> Report:
+def discover_run(
+    run: Run,
+    settings: DiscoverSettings,
+    *,
+    progress: Progress | None = None,
+    limiters: "Limiters | None" = None,
+) -> Report:
     """Discover what changed between two groups of a run's checkpoints; takes the run's lock.
 
+    limiters: how many calls to a model may be in flight, shared with discoveries of other runs in this process.
     The same settings go on with, or return the report of, the discovery begun before. Raises InputError: values
     or measures that do not exist, too few samples, or a name that other settings have; OutsideError: the disk is
     full, or another process has the run.
     """
-    with begun(run, settings, progress or Silent()) as discovery:
+    with begun(run, settings, progress or Silent(), limiters) as discovery:
         return _run_graph(discovery)
 
 
@@ -72,7 +80,9 @@ class Discovery:
 
 
 @contextmanager
-def begun(run: Run, settings: DiscoverSettings, progress: Progress) -> Iterator[Discovery]:
+def begun(
+    run: Run, settings: DiscoverSettings, progress: Progress, limiters: "Limiters | None" = None
+) -> Iterator[Discovery]:
     """A discovery, new or gone on with, for the length of the block, in which it has the run's lock.
 
     Raises as `discover_run`.
@@ -87,12 +97,14 @@ def begun(run: Run, settings: DiscoverSettings, progress: Progress) -> Iterator[
             require_models(settings)
         fingerprint = fingerprint_of(run, bench.comparison, settings)
         folder = _folder_for(run, settings.name, fingerprint)
-        with graph_of(folder) as graph, with_models(bench.named(folder.name)) as ready:
+        with graph_of(folder) as graph, with_models(bench.named(folder.name), limiters=limiters) as ready:
             yield Discovery(graph, ready, folder, fingerprint)
 
 
 @contextmanager
-def with_models(bench: Workbench, template: "JudgePrompt | None" = None) -> Iterator[Workbench]:
+def with_models(
+    bench: Workbench, template: "JudgePrompt | None" = None, limiters: "Limiters | None" = None
+) -> Iterator[Workbench]:
     """The workbench with the language models that its settings name, open for the length of the block.
 
     template: what judges are sent, where the settings do not say it.
@@ -103,7 +115,7 @@ def with_models(bench: Workbench, template: "JudgePrompt | None" = None) -> Iter
     from agent.judgments import Judgments  # with the clients' libraries behind it
     from agent.models import Models
 
-    with closing(Models(bench.run, bench.name, bench.settings, bench.progress, template)) as models:
+    with closing(Models(bench.run, bench.name, bench.settings, bench.progress, template, limiters)) as models:
         yield bench.judged_by(Judgments(bench.comparison, models))
 
 

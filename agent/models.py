@@ -16,6 +16,7 @@ from tools.chat.asking import Asker
 from tools.chat.budget import Budget
 from tools.chat.connect import connect
 from tools.chat.ledger import Ledger
+from tools.chat.limiter import Limiters
 from tools.chat.prices import load_prices
 from tools.chat.spec import key_of, parse_spec
 from tools.judging.judge import Judge
@@ -45,7 +46,7 @@ def salt_of(run: Run) -> str:
 class Models:
     """What is asked on behalf of one discovery. Its loop, clients and ledger are open until `close`.
 
-    template: what judges are sent, where the settings do not say it.
+    template: what judges are sent, where the settings do not say it. limiters: shared with other discoveries.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Models:
         settings: DiscoverSettings,
         progress: Progress,
         template: JudgePrompt | None = None,
+        limiters: Limiters | None = None,
     ) -> None:
         self.settings = settings
         self.scope = scope
@@ -70,6 +72,7 @@ class Models:
             max_cost=settings.max_cost,
             max_minutes=settings.max_minutes,
         )
+        self._limiters = limiters
         self._askers: dict[str, Asker] = {}
         self._runner = asyncio.Runner()
         self._judge: Judge | None = None
@@ -79,7 +82,8 @@ class Models:
         """The model of this spec, connected when it is first wanted."""
         if spec not in self._askers:
             parsed = parse_spec(spec)
-            self._askers[spec] = Asker(connect(parsed), self.ledger, self.budget, self._prices.of(parsed))
+            model = connect(parsed, limiters=self._limiters)
+            self._askers[spec] = Asker(model, self.ledger, self.budget, self._prices.of(parsed))
         return self._askers[spec]
 
     @property
@@ -100,7 +104,8 @@ class Models:
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """What the work comes to; meanwhile progress says where the calls stand.
 
-        Raises KeyboardInterrupt where `stop` was called meanwhile, once the calls in flight are answered and kept.
+        Raises KeyboardInterrupt where `stop` was called meanwhile, or progress raised it, once the calls in flight
+        are answered and kept.
         """
         self._working = True
         try:
@@ -120,7 +125,10 @@ class Models:
         task = asyncio.ensure_future(work)
         while not task.done():
             await asyncio.wait([task], timeout=_STATUS_EVERY)
-            self._progress.status(self.status())
+            try:
+                self._progress.status(self.status())
+            except KeyboardInterrupt:
+                self.stop()
         return task.result()
 
     @property

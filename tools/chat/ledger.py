@@ -28,6 +28,7 @@ _CALL, _JUDGMENT = ", ".join(SUMMED["calls"]), ", ".join(SUMMED["judgments"])
 _ANSWER = SUMMED["calls"].index("answer")
 
 _AT_ONCE = 500  # keys in one query
+_PATIENCE_SECONDS = 30.0  # with others that record something
 _LACKING_DAYS = 1  # then a server may have been started with other options
 
 _CHECKPOINT_PAGES = 4000  # 16 MB of WAL between two waits for the disk
@@ -109,7 +110,7 @@ def judgment_key(
 
 
 class Ledger:
-    """One run's ledger, open. For one process at a time: the owner of the run's lock."""
+    """One run's ledger, open, or that of a batch, which its jobs have open at the same time."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -120,7 +121,9 @@ class Ledger:
         """Opens or begins a ledger. Raises InputError for what is none, OutsideError where the disk refuses."""
         with explained(path):
             # one thread at a time uses it, though not always the same: graphs run their nodes where they like
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_SECONDS
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")

@@ -1,6 +1,7 @@
 """How many calls are in flight: never more than the limit, which follows what the server says."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tests.servers.chat import ChatServer, scripted
 from tests.servers.faults import Faults
 from tests.tools.chat.made import asker, request, run
-from tools.chat.limiter import Limiter
+from tools.chat.limiter import Limiter, Limiters
 
 
 async def hold(limiter: Limiter, seconds: float, seen: list[int]) -> None:
@@ -94,3 +95,44 @@ def test_rate_limits_of_a_server_are_heard_though_the_sdk_retries(tmp_path: Path
     assert not limiter._quick
     assert sum(server.served.values()) == 31
     assert server.most_at_once <= 10
+
+
+def test_event_loops_of_several_threads_share_one_limit() -> None:
+    limiters = Limiters()
+    seen: list[int] = []
+
+    async def many() -> None:
+        limiter = limiters.of("openai:m")
+        limiter.limit = 3.0
+        await asyncio.gather(*(hold(limiter, 0.002, seen) for _ in range(40)))
+
+    threads = [threading.Thread(target=run, args=(many(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert len(seen) == 160
+    assert max(seen) == 3
+    assert limiters.of("openai:m").in_flight == 0
+    assert limiters.of("openai:other") is not limiters.of("openai:m")
+
+
+def test_who_leaves_its_thread_gives_its_place_to_another_thread() -> None:
+    limiter = Limiter(first=1)
+
+    async def gives_up() -> None:
+        async with limiter.slot():
+            waits = asyncio.create_task(hold(limiter, 0, []))
+            await asyncio.sleep(0.01)
+            waits.cancel()
+
+    seen: list[int] = []
+    leaving = threading.Thread(target=run, args=(gives_up(),))
+    staying = threading.Thread(target=run, args=(hold(limiter, 0, seen),))
+    leaving.start()
+    staying.start()
+    leaving.join(5)
+    staying.join(5)
+    assert not staying.is_alive()
+    assert seen == [1]
