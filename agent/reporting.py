@@ -88,7 +88,8 @@ def write_report(state: DiscoveryState, bench: Workbench) -> None:
 
 def record_report(run: Run, folder: Path) -> None:
     """Records the checksums of what others read of a report; the pages are made again from report.json."""
-    run.record_stage(f"report {folder.name}", [folder / REPORT_FILE, folder / SCORES_FILE])
+    inside = folder.relative_to(run.path)
+    run.record_stage(f"report {folder.name}", [inside / REPORT_FILE, inside / SCORES_FILE])
 
 
 def _answered(state: DiscoveryState) -> object:
