@@ -65,12 +65,12 @@ def rebuild(found: FoundReport) -> tuple[Path, list[str]]:
 
     The page's path, and what could not be drawn. Raises InputError and OutsideError.
     """
-    from tools.report.save import save_report
+    from tools.report.save import save_pages
 
     if found.file.name != REPORT_FILE:
         raise InputError(
             f"{shown(found.file)}: pages are made beside a file that is called {REPORT_FILE}; rename it, or use "
             "--format html --out FILE"
         )
-    failed = save_report(found.report, found.folder)
+    failed = save_pages(found.report, found.folder)
     return found.folder / PAGE_FILE, failed

@@ -15,12 +15,19 @@ _OURS = re.compile(r"(shares|transition|decomposition|parameter-\d+-(levels|alon
 
 
 def save_report(report: Report, folder: Path) -> list[str]:
-    """Writes report.html, report.md, figures/ and report.json into `folder`, which is made if it is missing.
+    """As `save_pages`, and report.json, which comes last: where it stands, the others stand."""
+    text = report.to_json()
+    failed = save_pages(report, folder)
+    write_text_whole(folder / "report.json", text)
+    return failed
 
-    All are rendered before the first is written, each appears whole or not at all, and report.json comes
-    last: where it stands, the others stand. Figures of an earlier report that this one lacks are removed.
-    Returns a sentence for each figure that could not be drawn. Raises InputError (permission,
-    path) and OutsideError (disk).
+
+def save_pages(report: Report, folder: Path) -> list[str]:
+    """Writes report.html, report.md and figures/ into `folder`, which is made if it is missing.
+
+    All are rendered before the first is written, and each appears whole or not at all. Figures of an earlier
+    report that this one lacks are removed. Returns a sentence for each figure that could not be drawn. Raises
+    InputError (permission, path) and OutsideError (disk).
     """
     made = figures_of(report)
     svgs, failed = drawing.drawn(made)
@@ -34,7 +41,6 @@ def save_report(report: Report, folder: Path) -> list[str]:
     texts = {
         "report.html": html.render(report),
         "report.md": markdown.render(report, pictures),
-        "report.json": report.to_json(),
     }
     if folder.exists() and not folder.is_dir():
         raise InputError(f"cannot write {shown(folder)}: it is a file; choose another folder")
