@@ -9,6 +9,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -201,11 +202,40 @@ class ReplSettings(_Settings):
     """US dollars that an act may cost at most without being confirmed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A parameter or measure, by id or name, and the dissimilarity that its lower limit may reach."""
+
+    name: str
+    above: float
+
+    def __str__(self) -> str:
+        return f"--fail-if {shown(f'{self.name}>{self.above:g}')}"
+
+
+def _gates(value: object) -> object:
+    """`NAME>X` once or more. Raises ValueError."""
+    texts = _split_commas(value)
+    found = []
+    for text in texts if isinstance(texts, list | tuple) else [texts]:
+        name, sign, above = str(text).rpartition(">")
+        try:
+            limit = float(above)
+        except ValueError:
+            limit = -1.0
+        if not (sign and name.strip() and 0 <= limit <= 1):
+            raise ValueError("say 'NAME>X' in quotes: a parameter or measure, and a number from 0 to 1")
+        found.append(Gate(name.strip(), limit))
+    return tuple(found)
+
+
 class OutputSettings(_Settings):
     """How a command ends and how much it says."""
 
     fail_above: Real | None = Field(None, ge=0, le=1)
     """Exit with 3 when the total dissimilarity (its lower limit) is above this: a gate for a pipeline."""
+    fail_if: Annotated[tuple[Gate, ...], BeforeValidator(_gates)] = ()
+    """Exit with 3 when the dissimilarity of a parameter or measure (its lower limit) is above X: `NAME>X`."""
     quiet: bool = False
     """No progress and no notes on stderr; warnings and the report remain."""
 

@@ -13,6 +13,7 @@ HELP_END = examples(
     "orderparam discover before.csv after.csv --use-scores --out RUN",
     "orderparam discover answers.csv --by model --before base --after tuned",
     "orderparam discover wide.csv --before-column base --after-column tuned",
+    "orderparam discover before.jsonl after.jsonl --fail-above 0.3 --fail-if 'words>0.1'",
     "orderparam discover RUN --before 0,8 --after 19:375 --json > report.json",
     "orderparam discover RUN --model builtin --model openai:gpt-5.4-mini --max-cost 2 --dry-run",
 )
@@ -58,6 +59,7 @@ def discover(
     out: options.MadeRun = None,
     name: options.Name = None,
     fail_above: options.FailAbove = None,
+    fail_if: options.FailIf = None,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
@@ -73,8 +75,10 @@ def discover(
     come from OPENAI_API_KEY, ANTHROPIC_API_KEY, and ORDERPARAM_API_KEY for a server named by its address.
     """
     from agent.cli import sources as named
-    from agent.cli.showing import require_below, show_plan, show_report
+    from agent.cli.gates import require_below
+    from agent.cli.showing import show_plan, show_report
     from agent.discovery import discover_run
+    from agent.gates import of_discovery
     from agent.progress import shown_on_stderr
     from agent.settings import OutputSettings, load
     from runs.directory import DISCOVERIES_FOLDER
@@ -92,4 +96,4 @@ def discover(
             report = discover_run(run, settings, progress=progress)
     folder = run.path / DISCOVERIES_FOLDER / report.name
     show_report(report, folder, as_json=as_json, quiet=output.quiet)
-    require_below(report, output.fail_above)
+    require_below(report, output, lambda gate: of_discovery(report, gate, run, settings))

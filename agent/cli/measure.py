@@ -11,6 +11,7 @@ from agent.cli.options import examples
 HELP_END = examples(
     "orderparam measure words,code RUN",
     "orderparam measure RUN/discoveries/d1/report.json new-before.jsonl new-after.jsonl",
+    "orderparam measure report.json RUN --fail-if 'data:harm>0.05'",
     "orderparam measure data:harm RUN --before 0 --after 8:20",
     "orderparam measure report.json new-before.jsonl new-after.jsonl --judge openai:gpt-5.4-mini --dry-run",
 )
@@ -57,6 +58,7 @@ def measure(
     ] = None,
     name: options.Name = None,
     fail_above: options.FailAbove = None,
+    fail_if: options.FailIf = None,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
@@ -71,7 +73,9 @@ def measure(
     prompts and answers. Where it was served elsewhere than on this machine or by its provider, name it by --judge.
     """
     from agent.cli import sources as named
-    from agent.cli.showing import require_below, show_plan_of_set, show_report
+    from agent.cli.gates import require_below
+    from agent.cli.showing import show_plan_of_set, show_report
+    from agent.gates import of_known_set
     from agent.known_set import resolved
     from agent.measure_set import measure_set
     from agent.progress import shown_on_stderr
@@ -82,6 +86,9 @@ def measure(
     source = named.given(sources, context.params)
     asked = resolved(questions)
     named.require_measures(asked if isinstance(asked, tuple) else (), source.settings.measure_files)
+    if not isinstance(asked, tuple):
+        for gate in output.fail_if:
+            of_known_set(asked, gate)  # refused before anything is judged
     with shown_on_stderr(output.quiet) as progress:
         if dry_run:
             with source.tried(progress) as run:
@@ -91,4 +98,4 @@ def measure(
             report = measure_set(asked, run, source.settings, progress=progress)
     folder = run.path / DISCOVERIES_FOLDER / report.name
     show_report(report, folder, as_json=as_json, quiet=output.quiet)
-    require_below(report, output.fail_above)
+    require_below(report, output, lambda gate: of_known_set(report, gate))

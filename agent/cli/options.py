@@ -239,6 +239,15 @@ FailAbove = Annotated[
         "--fail-above", metavar="X", help="Exit with 3 if the lower limit of the total dissimilarity is above X."
     ),
 ]
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-if",
+        metavar="NAME>X",
+        help="Exit with 3 if the lower limit of the dissimilarity of a parameter or measure is above X; may be "
+        "repeated.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be compared, and write nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[

@@ -1,13 +1,11 @@
-"""A report on stdout, and on stderr where its files are and whether a gate was exceeded."""
+"""A report on stdout, and on stderr where its files are."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from agent.cli.ending import GATE, to_stdout, warn
+from agent.cli.ending import to_stdout, warn
 from agent.progress import visible
 from probes.words import count
 
@@ -87,17 +85,6 @@ def print_page(page: "RenderableType") -> None:
         with console.capture() as laid_out:  # rich would end the process when the reader goes away
             console.print(page)
         stdout.write(laid_out.get())
-
-
-def require_below(report: "Report", most: float | None) -> None:
-    """Ends the command with 3 unless the lower limit of the total is known and at most `most`."""
-    if most is None:
-        return
-    low = report.total.linear.low
-    if low is None or low > most:
-        found = "could not be computed" if low is None else f"is {low:.3f}"
-        warn(f"--fail-above {most:g}: the lower limit of the total dissimilarity {found}")
-        raise typer.Exit(GATE)
 
 
 def show_plan(run: "Run", settings: "DiscoverSettings") -> None:
