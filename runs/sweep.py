@@ -19,7 +19,7 @@ from runs.directory import Run
 from runs.files import shown
 from runs.finetune import CHECKPOINTS_FOLDER
 from runs.linking import linked
-from runs.loading import loading, quiet
+from runs.loading import loading, quiet, require_hub
 from runs.manifest import Control, ControlValue, InputRecord, SweepRecord, file_record
 from runs.models import model_folder, named_for_good
 from runs.sampling_settings import SampleSettings, ScoreSettings
@@ -165,11 +165,18 @@ def _sorted(written: Sequence[ControlValue], ordered: Sequence[ControlValue]) ->
 
 
 def _require_model(model: str) -> None:
-    """InputError where there is none of this name, before a run of it begins."""
+    """InputError where there is none of this name, here or at the hub, before a run of it begins."""
     from transformers import AutoConfig
 
+    folder = model_folder(model)
     with loading(model), quiet():
-        AutoConfig.from_pretrained(model_folder(model))
+        try:
+            AutoConfig.from_pretrained(folder, local_files_only=True)
+        except OSError:
+            if Path(folder).is_dir():
+                raise
+            require_hub(model)
+            AutoConfig.from_pretrained(folder)
 
 
 def _require_adapters(folders: Sequence[Path], model: str, progress: Progress, *, scaled: bool) -> None:

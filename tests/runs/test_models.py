@@ -108,28 +108,30 @@ def test_end_tokens_are_those_of_settings_tokenizer_and_template(tmp_path: Path)
 
 
 def test_a_name_that_is_nothing_is_one_line_within_seconds() -> None:
-    """In a process of its own, so that what the libraries print would be seen."""
-    code = (
-        "import sys\nfrom probes.errors import InputError\nfrom runs.models import load_model\n"
-        "try: load_model(sys.argv[1])\nexcept InputError as error: print(error)\n"
+    """In a process of its own, so that what the libraries print would be seen, retries of requests above all."""
+    calls = {
+        "load_model('nobody/no-such-model')": "is no folder here, and the model hub cannot be reached",
+        "load_model('./no-such-folder')": "there is no such folder",
+        "sweep_of_control('nobody/none', 'temperature=0.5,1', [], Silent())": "the model hub cannot be reached",
+    }
+    tries = [f"try: {call}\nexcept InputError as error: print(error)\n" for call in calls]
+    imports = (
+        "from probes.errors import InputError\nfrom runs.models import load_model\n"
+        "from runs.sweep import sweep_of_control\nfrom probes.progress import Silent\n"
     )
-    for name, line in (
-        ("nobody/no-such-model", "is no folder here, and the model hub cannot be reached"),
-        ("./no-such-folder", "there is no such folder"),
-    ):
-        begun = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-c", code, name],
-            cwd=ROOT,
-            env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert line in done.stdout
-        assert len(done.stdout.splitlines()) == 1
-        assert not done.stderr
-        assert time.monotonic() - begun < 60  # nearly all of it is the import of the libraries
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", imports + "".join(tries)],
+        cwd=ROOT,
+        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    for said, expected in zip(done.stdout.splitlines(), calls.values(), strict=True):
+        assert expected in said
+    assert not done.stderr
+    assert time.monotonic() - begun < 60  # nearly all of it is the import of the libraries
 
 
 def _without_weights(folder: Path) -> None:
