@@ -88,14 +88,13 @@ def _help(desk: Desk, line: str, rest: str) -> None:
     if rest and rest not in COMMANDS:
         raise InputError(f"help {shown(rest)}: no such command; `help` lists them")
     listed = [COMMANDS[rest]] if rest else list(COMMANDS.values())
-    width = max(len(one.usage) for one in listed)
+    pairs = [(one.usage, one.about) for one in listed]
     guidance = (
         ()
         if rest
-        else (f"{'anything else'.ljust(width)}  guidance for proposers (`{GUIDANCE} TEXT` in any case)",)
+        else (("anything else", f"guidance for proposers; `{GUIDANCE} TEXT` where it begins like these"),)
     )
-    lines = [f"{one.usage.ljust(width)}  {one.about}" for one in listed]
-    desk.show(reading.listed(*lines, *guidance))
+    desk.show(reading.listed(*pairs, *guidance))
 
 
 # Candidates

@@ -127,7 +127,9 @@ def race(state: DiscoveryState, bench: Workbench, fresh: Sequence[str] | None = 
     """The candidates in the race, the best on read first. fresh: ids of those to show; all without."""
     running = [one for one in in_the_race(state) if fresh is None or one["id"] in fresh]
     rows = _best_first((one, alone(bench, one, tried_part(bench, one))[0]) for one in running)
-    return lambda paper: _list(paper, f"In the race, on read: {len(rows)}", rows, "dissimilarity")
+    nothing = "Nothing is in the race" if fresh is None else "Nothing new is in the race"
+    heading = f"In the race, on read: {len(rows)}" if rows else nothing
+    return lambda paper: _list(paper, heading, rows, "dissimilarity")
 
 
 def on_select(bench: Workbench, judged: Sequence[CandidateState]) -> View:
@@ -155,7 +157,7 @@ def the_set(state: DiscoveryState, bench: Workbench, *, every: bool) -> View:
         if every:
             parts.append(_list(paper, f"Waiting for the next round: {len(held)}", _why(held), "why"))
             parts.append(_list(paper, f"Out: {len(out)}", _why(out), "why"))
-        else:
+        elif held or out:
             parts.append(
                 paper.text(f"{len(held)} wait for the next round, {len(out)} are out; `set all` lists them", DIM)
             )

@@ -46,9 +46,18 @@ def told(*sentences: str) -> View:
     return lambda paper: Group(*(paper.text(one_line(sentence, 1000)) for sentence in sentences if sentence))
 
 
-def listed(*lines: str) -> View:
-    """Lines as they are, those too long for the paper going on below."""
-    return lambda paper: Group(*(paper.text(line) for line in lines))
+def listed(*pairs: tuple[str, str]) -> View:
+    """What is to be typed, and beside it what that does."""
+
+    def view(paper: Paper) -> RenderableType:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(overflow="fold", max_width=max(22, paper.width // 3))
+        table.add_column(overflow="fold")
+        for usage, about in pairs:
+            table.add_row(paper.text(usage), paper.text(about, DIM))
+        return table
+
+    return view
 
 
 def look(state: DiscoveryState, bench: Workbench, page: int) -> View:
