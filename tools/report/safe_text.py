@@ -93,7 +93,7 @@ def markdown_cell(text: str, limit: int | None = None) -> str:
 def latex_inline(text: str, limit: int | None = None) -> str:
     """One line of LaTeX that sets the text itself, in any font encoding; letters outside ASCII are kept."""
     line = one_line(re.sub(r"\s+", " ", visible(text)), limit)
-    line = re.sub(r"[\\{}$&#_%^~<>|\"`\[\]]", lambda match: _LATEX[match[0]], line)
+    line = re.sub(r"[\\{}$&#_%^~<>|\"`\[\]↵]", lambda match: _LATEX[match[0]], line)
     return re.sub(r"([-',])(?=\1)", r"\1{}", line)  # or two of them are set as one sign
 
 
@@ -107,6 +107,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "↵": r"$\hookleftarrow$",  # what `one_line` puts in: engines for Latin letters lack it
 }
 
 _ACTED_ON = re.compile(r"[@$`\\]|#\d|://|www\.|:[\w+-]+:|\bGH-\d|\b[0-9a-f]{7,40}\b", re.IGNORECASE)

@@ -22,7 +22,8 @@ SIGNS = {
     "textbar": "|",
 }
 TOKEN = re.compile(
-    r"\\symbol\{(?P<code>\d+)\}|\\(?P<sign>[a-z]+)\{\}|\\(?P<escaped>[{}$&#_%])|\{(?P<grouped>[\[\]]?)\}"
+    r"(?P<line_break>\$\\hookleftarrow\$)"
+    r"|\\symbol\{(?P<code>\d+)\}|\\(?P<sign>[a-z]+)\{\}|\\(?P<escaped>[{}$&#_%])|\{(?P<grouped>[\[\]]?)\}"
     r"|(?P<plain>[^\\{}$&#_%^~<>|\[\]\"`])"
 )
 LIGATURES = ("--", "''", ",,", "``", "<<", ">>")
@@ -36,6 +37,8 @@ def typeset(source: str) -> str:
         assert token is not None, source[place : place + 20]
         if token["code"]:
             text += chr(int(token["code"]))
+        elif token["line_break"]:
+            text += "↵"
         elif token["sign"]:
             text += SIGNS[token["sign"]]
         else:
@@ -48,6 +51,7 @@ def typeset(source: str) -> str:
 @example("\\end{tabular}\\input{/etc/passwd}")
 @example("a % comment\n\\\\ & b")
 @example("--- '' ,, `` ?` <<")
+@example("a ↵ b")
 def test_any_text_is_set_as_itself_on_one_line(text: str) -> None:
     source = latex_inline(text)
     assert not any(ord(sign) < 32 for sign in source)
@@ -113,11 +117,26 @@ def test_rounding_never_shows_all_for_less() -> None:
     assert "100\\%" not in row
 
 
-@pytest.mark.skipif(shutil.which("lualatex") is None, reason="needs a TeX engine")
-def test_a_tex_engine_takes_it(tmp_path: Path) -> None:
-    tables = "\n".join(latex.render(report(text)) for text in ("plain", *HOSTILE))
-    source = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}{tables}\\end{{document}}"
-    (tmp_path / "t.tex").write_text(source, "utf-8")
-    command = ["lualatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+def taken_by(engine: str, tables: str, folder: Path) -> str:
+    """What the engine says of the tables; it must come to an end."""
+    source = (
+        f"\\documentclass{{article}}\\usepackage{{array,booktabs}}\\begin{{document}}{tables}\\end{{document}}"
+    )
+    (folder / "t.tex").write_text(source, "utf-8")
+    command = [engine, "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("lualatex") is None, reason="needs a TeX engine that knows all letters")
+def test_a_tex_engine_takes_it(tmp_path: Path) -> None:
+    taken_by("lualatex", "\n".join(latex.render(report(text)) for text in ("plain", *HOSTILE)), tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs a TeX engine")
+def test_pdftex_takes_latin_letters_and_the_table_fits_a_column(tmp_path: Path) -> None:
+    ordinary = "\n".join(latex.render(made) for made in (report(), likelihood_report(), empty_report()))
+    assert "Overfull" not in taken_by("pdflatex", ordinary, tmp_path)
+    texts = ["".join(sign for sign in text if ord(sign) < 128) for text in HOSTILE]
+    taken_by("pdflatex", "\n".join(latex.render(report(text)) for text in texts), tmp_path)
