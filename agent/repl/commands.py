@@ -297,15 +297,15 @@ COMMANDS: dict[str, Command] = {
 
 def is_act(line: str) -> bool:
     """Whether a line changes something, and so stands in the state."""
-    command, _ = _command_in(line)
+    command, _ = _command_in(plain(line))
     return command is None or command.acts
 
 
 def plain(line: str) -> str:
     """A line as it stands in the state: white space in single spaces, a command in small letters."""
-    word, _, rest = " ".join(line.split()).partition(" ")
-    name = word.casefold() if word.casefold() in COMMANDS else word
-    return f"{name} {rest}".strip()
+    line = " ".join(line.split())
+    command, rest = _command_in(line)
+    return line if command is None else f"{line.split(' ', 1)[0].casefold()} {rest}".strip()
 
 
 def do(desk: Desk, line: str) -> None:
@@ -328,8 +328,8 @@ def _command_in(line: str) -> tuple[Command | None, str]:
 
     "report on their tone" is no wish for a report.
     """
-    word, _, rest = plain(line).partition(" ")
-    command = COMMANDS.get(word)
+    word, _, rest = line.partition(" ")
+    command = COMMANDS.get(word.casefold())
     if command is not None and " " in rest and not re.fullmatch(command.takes, rest, re.DOTALL):
         return None, rest
     return command, rest
@@ -337,10 +337,10 @@ def _command_in(line: str) -> tuple[Command | None, str]:
 
 def _require_no_slip(line: str) -> None:
     """Raises InputError for what looks like a command with a typing error, or one that does not exist."""
-    word = line.split(" ", 1)[0]
+    word = line.split(" ", 1)[0].casefold()
     if word in COMMANDS:
         return
-    near = difflib.get_close_matches(word.casefold(), COMMANDS, n=1, cutoff=_NEAR)
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=_NEAR)
     if near:
         raise InputError(f"{shown(word)}: did you mean {near[0]}? guidance may begin with {GUIDANCE}")
     if " " not in line:

@@ -52,7 +52,10 @@ def captures(bench: Workbench, one: CandidateState, part: Part) -> str:
     dissimilarity, of_total = alone(bench, one, part)
     if of_total is not None:
         return f"share {interval_words(of_total, as_percent=True)}, dissimilarity {interval_words(dissimilarity)}"
-    return f"dissimilarity {interval_words(dissimilarity)}, and its share is no less than that"
+    least = (
+        "" if dissimilarity.one_sided or dissimilarity.value is None else ", and its share is no less than that"
+    )
+    return f"dissimilarity {interval_words(dissimilarity)}{least}"
 
 
 def tried_part(bench: Workbench, one: CandidateState) -> Part:
@@ -135,7 +138,7 @@ def race(state: DiscoveryState, bench: Workbench, fresh: Sequence[str] | None = 
 def on_select(bench: Workbench, judged: Sequence[CandidateState]) -> View:
     """Candidates that were judged: what each captures on select, and its p there."""
     select = bench.comparison.select
-    rows = [(one, f"{captures(bench, one, select)}; p = {one['p_value']:.3g}") for one in judged]
+    rows = [(one, f"{interval_words(alone(bench, one, select)[0])}; p = {one['p_value']:.3g}") for one in judged]
     return lambda paper: _list(paper, f"Judged on select: {len(rows)}", rows, "alone")
 
 
@@ -221,7 +224,8 @@ def _list(paper: Paper, heading: str, rows: Sequence[tuple[CandidateState, str]]
     if wide:
         table.add_column("asks", overflow="ellipsis", no_wrap=True, ratio=1, header_style=DIM)
     for one, said in rows:
-        cells = (one_line(one["id"], 80), one_line(said, 200), one_line(one["question"], 120))
+        name = f"{one_line(one['id'], 80)}{' (control)' if one['control'] else ''}"
+        cells = (name, one_line(said, 200), one_line(one["question"], 120))
         table.add_row(*(paper.text(cell) for cell in cells[: 3 if wide else 2]))
     return Group(paper.heading(heading), table)
 
