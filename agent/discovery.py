@@ -4,6 +4,7 @@
 any moment is followed by one that goes on. Measured scores stay in the run, so nothing is measured twice.
 """
 
+import errno
 import hashlib
 import json
 import sqlite3
@@ -25,7 +26,7 @@ from agent.state import DiscoveryState
 from agent.workbench import Workbench
 from probes.errors import InputError, OutsideError
 from runs.directory import Run
-from runs.files import explained
+from runs.files import explain_os_error, explained, is_full
 from runs.manifest import program_version
 from runs.schema import LOGLIK_FILE, PROMPTS_FILE, REPORT_FILE, SAMPLES_FILE, STATE_FILE, TOKEN_LOGLIK_FILE
 from tools.report.document import Report
@@ -196,6 +197,8 @@ def graph_of(folder: Path) -> Iterator["Graph"]:
         with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
             yield build(connection)
     except sqlite3.OperationalError as error:
+        if is_full(error, path):
+            raise explain_os_error(OSError(errno.ENOSPC, ""), path, "write") from error
         raise OutsideError(
             f"{shown(str(path))}: {error}; once that is mended, run the same command again"
         ) from error
@@ -214,6 +217,16 @@ def graph_config(limit: int = 25) -> Any:
 def state_of(graph: "Graph") -> DiscoveryState:
     values: DiscoveryState = graph.get_state(graph_config()).values  # type: ignore[assignment]
     return values
+
+
+def next_node(graph: "Graph") -> str | None:
+    """The node that the graph stands before, None at its end.
+
+    One that came to its end where the state after it is not written yet is still the one, other than in LangGraph's
+    `next`: a process killed there has to go on.
+    """
+    tasks = graph.get_state(graph_config()).tasks
+    return tasks[0].name if tasks else None
 
 
 def go_on(discovery: Discovery, *, until: Sequence[str] = ()) -> None:
@@ -239,7 +252,7 @@ def _run_graph(discovery: Discovery) -> Report:
     from agent.reporting import write_report
 
     state = discovery.state()
-    if not state or discovery.graph.get_state(graph_config()).next:
+    if not state or next_node(discovery.graph) is not None:
         go_on(discovery)
     elif not (discovery.folder / REPORT_FILE).is_file():
         write_report(state, discovery.bench)

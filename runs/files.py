@@ -8,6 +8,8 @@ import errno
 import json
 import os
 import secrets
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,7 @@ PARTIAL = ".partial"
 
 _NAME_KEPT = 40  # characters of the final name that a temporary name repeats, so that it stays a legal file name
 
+_HARDLY_SPACE = 1 << 17  # bytes; what SQLite keeps beside a database takes 32 KB at once
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_OURS = {errno.EROFS, errno.EACCES, errno.EPERM}
 _BAD_PATH = {
@@ -63,6 +66,14 @@ def explain_os_error(error: OSError, path: Path, verb: str) -> OrderparamError:
         return InputError(f"{what}: {os.strerror(error.errno)}; choose another path")
     reason = error.strerror or str(error) or type(error).__name__
     return OutsideError(f"{what}: {shown(reason)}; once that is mended, run the same command again")
+
+
+def is_full(error: sqlite3.Error, path: Path) -> bool:
+    """Whether a database at `path` failed for want of space: SQLite calls it that, or an error of the disk."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_FULL or (
+        code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < _HARDLY_SPACE
+    )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agent import graph
 from agent.comparison import comparison_of
@@ -275,6 +276,26 @@ def kill_at_end_of(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     else:
         nodes = [(one, dying(node) if one == name else node) for one, node in graph.ROUND]
         monkeypatch.setattr(graph, "ROUND", tuple(nodes))
+
+
+@pytest.mark.parametrize("states", [2, 5, 7, 8])
+def test_a_kill_between_what_a_node_wrote_and_the_next_state_changes_nothing(
+    copy: Run, discovered: tuple[Run, Report], monkeypatch: pytest.MonkeyPatch, states: int
+) -> None:
+    """The node's writes are in the database, and the state that follows from them is not."""
+    put = SqliteSaver.put
+    left = iter(range(states))
+
+    def dying(self: SqliteSaver, *arguments: Any) -> Any:
+        if next(left, None) is None:
+            raise Killed
+        return put(self, *arguments)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(SqliteSaver, "put", dying)
+        with pytest.raises(Killed):
+            discover_run(copy, QUICK)
+    assert discover_run(Run.open(copy.path), QUICK).to_json() == discovered[1].to_json()
 
 
 def test_a_finished_discovery_is_returned_as_it_is(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture import documents, files, inputs
+from tests.torture import disk, documents, files, inputs
 from tests.torture.tally import Tally
 
 
@@ -29,6 +29,7 @@ ATTACKS = {
     "inputs-by-command": Attack(inputs.attack_by_command, 200),
     "documents": Attack(documents.attack, 2_000),
     "files": Attack(files.attack, 500),
+    "disk": Attack(disk.attack, 40),
 }
 
 

@@ -8,6 +8,7 @@ Each record is a transaction of its own. It outlives the process at once; after 
 missing, and are asked for again.
 """
 
+import errno
 import hashlib
 import json
 import sqlite3
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from probes.errors import InputError, OutsideError
-from runs.files import shown
+from runs.files import explain_os_error, is_full, shown
 from runs.row_sums import SUMMED, row_sum
 from runs.schema import LEDGER_FORMAT
 from tools.chat.interface import Answer
@@ -368,14 +369,12 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         name = shown(path)
+        if is_full(error, path):
+            raise explain_os_error(OSError(errno.ENOSPC, ""), path, "write") from error
         match error.sqlite_errorcode & 0xFF:
             case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
                 raise InputError(
                     f"{name} is damaged ({error}); move it away (what was answered is then asked again)"
-                ) from error
-            case sqlite3.SQLITE_FULL:
-                raise OutsideError(
-                    f"cannot write {name}: no space left on the disk; free some, then run the same command again"
                 ) from error
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 raise OutsideError(f"{name} is in use by another program; close it, then try again") from error

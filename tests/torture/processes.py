@@ -1,0 +1,47 @@
+"""The program as a process of its own, and reports that should be equal."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.report.document import Report
+
+ROOT = Path(__file__).parents[2]
+
+MAY_DIFFER = {"usage.cached"}
+"""A run that goes on finds answers in the ledger that one without kills had just been given."""
+
+
+def environment() -> dict[str, str]:
+    """What commands of a test inherit: no setting of whoever runs the tests."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("ORDERPARAM_")}
+    own = {"PYTHONPATH": str(ROOT), "ORDERPARAM_RESAMPLES": "199", "ORDERPARAM_PROCESSES": "1"}
+    return {**kept, **own}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "orderparam", *(str(argument) for argument in arguments)]
+
+
+def ended(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+    """The command, run to its end. Standard error is kept."""
+    return subprocess.run(arguments, env=environment(), capture_output=True, text=True)
+
+
+def report_of(run: Path, name: str = "d1") -> Any:
+    return Report.load(run / "discoveries" / name).model_dump(mode="json")
+
+
+def differing(one: Any, other: Any, place: str = "") -> Iterator[str]:
+    """Where two JSON values differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            yield from differing(one.get(key), other.get(key), f"{place}.{key}".strip("."))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            yield from differing(*pair, f"{place}[{number}]")
+    elif one != other:
+        yield place
