@@ -222,7 +222,7 @@ def state_of(graph: "Graph") -> DiscoveryState:
 def next_node(graph: "Graph") -> str | None:
     """The node that the graph stands before, None at its end.
 
-    One that came to its end where the state after it is not written yet is still the one, other than in LangGraph's
+    One that came to its end, the state after it not written yet, is still the one, other than in LangGraph's
     `next`: a process killed there has to go on.
     """
     tasks = graph.get_state(graph_config()).tasks
