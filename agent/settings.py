@@ -344,12 +344,12 @@ def _checked(kind: type[_Kind], sources: Mapping[str, tuple[object, str]]) -> _K
     except ValidationError as error:
         first: Any = error.errors()[0]
         if not first["loc"]:  # several settings do not go together
-            raise InputError(_said(first)) from error
+            raise InputError(reason_of(first)) from error
         value, where = sources[str(first["loc"][0])]
-        raise InputError(f"{where}: {shown(value)}: {_said(first)}") from error
+        raise InputError(f"{where}: {shown(value)}: {reason_of(first)}") from error
 
 
-def _said(error: Mapping[str, Any]) -> str:
+def reason_of(error: Mapping[str, Any]) -> str:
     """Pydantic's message as the end of a line of ours."""
     text = str(error["msg"]).removeprefix("Value error, ")
     return text[:1].lower() + text[1:]
