@@ -23,6 +23,7 @@ from runs.storing import ImportOptions
 from tools.report import html
 from tools.report.document import Report
 from tools.report.save import save_report
+from tools.report.words import headline
 
 if TYPE_CHECKING:
     import pandas
@@ -35,7 +36,10 @@ class DiscoveryReport(Report):
     """A report and what Python users do with it; every field of report.json is an attribute."""
 
     def save(self, folder: str | Path) -> None:
-        """Writes report.html, report.md and report.json into `folder`. Raises InputError and OutsideError."""
+        """Writes report.html, report.md, figures/ and report.json into `folder`.
+
+        Raises InputError and OutsideError.
+        """
         save_report(self, Path(folder))
 
     def to_pandas(self) -> "pandas.DataFrame":
@@ -57,10 +61,15 @@ class DiscoveryReport(Report):
             rows.append(row)
         return pandas.DataFrame(rows)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {' '.join(headline(self))}>"
+
     def _repr_html_(self) -> str:
-        """The page in a frame of its own: neither its style nor the notebook's touches the other."""
+        """The page in a frame of its own: neither its style nor the notebook's touches the other, and its script,
+        which filters the examples, reaches nothing outside."""
         page = escape(html.render(self), quote=True)
-        return f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:45em;border:0"></iframe>'
+        frame = 'title="What changed" sandbox="allow-scripts" style="width:100%;height:45em;border:0"'
+        return f'<iframe srcdoc="{page}" {frame}></iframe>'
 
 
 def discover(

@@ -13,6 +13,7 @@ from probes.toy_world import write_pair
 from runs.directory import Run
 from tests.agent.worlds import rows_of, run_of, shorter
 from tools.report.document import Report
+from tools.report.words import headline
 
 QUICK: dict[str, Any] = {"resamples": 199, "rounds": 1, "processes": 1}
 
@@ -72,8 +73,9 @@ def test_a_report_is_saved_tabled_and_shown(report: api.DiscoveryReport, tmp_pat
     assert table.loc[0, "share_low"] == report.parameters[0].share.low
     shown = report._repr_html_()
     assert shown.startswith("<iframe srcdoc=")
-    assert "<script" not in shown
     assert shown.count("<") == 2  # the page inside is escaped
+    assert 'sandbox="allow-scripts"' in shown  # and so is of an origin of its own
+    assert repr(report) == f"<DiscoveryReport d1: {' '.join(headline(report))}>"
 
 
 def test_a_known_set_is_measured(rows: Any, report: api.DiscoveryReport) -> None:
