@@ -24,7 +24,6 @@ from agent.repl.commands import COMMANDS, Quit, do
 from agent.repl.desk import Desk
 from probes.errors import OrderparamError
 from probes.measures.catalogue import CATALOGUE
-from probes.words import count
 
 HISTORY_FILE = "history"
 _INTERRUPTED = 130
@@ -76,7 +75,8 @@ def run_console(desk: Desk) -> None:
     )
     signal.signal(signal.SIGTERM, _end)
     _at_work(desk, _resume(desk))
-    _greet(desk)
+    desk.greet()
+    desk.say("`help` lists the commands; anything else you write is guidance for proposers")
     while True:
         try:
             line = prompt.prompt("> ")
@@ -102,16 +102,6 @@ def _resume(desk: Desk) -> Callable[[], None]:
     return desk.session.resume
 
 
-def _greet(desk: Desk) -> None:
-    state, layout = desk.state, desk.bench.comparison.layout
-    desk.say(
-        f"{desk.bench.name} of run {desk.bench.run.manifest.name}: {count(layout.samples, 'sample')} of "
-        f"{count(layout.prompts, 'prompt')}; round {state['round']}, "
-        f"{len(state.get('chosen', []))} in the set",
-        "`help` lists the commands; anything else you write is guidance for proposers",
-    )
-
-
 def _at_work(desk: Desk, work: Callable[[], None]) -> None:
     """Does one thing; what goes wrong is said, and what was stopped in the middle is undone."""
     with _stopped_by_interrupt(desk):
@@ -126,7 +116,7 @@ def _at_work(desk: Desk, work: Callable[[], None]) -> None:
 def _given_up(desk: Desk, why: str) -> None:
     desk.say(why)
     if desk.session.give_up():
-        desk.say("as before that; what was paid for is kept: the same line goes on from it")
+        desk.say("all is as it was before that line; what was paid for is kept, if it is given again")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from agent.settings import ReplSettings
 from agent.state import CandidateState, DiscoveryState
 from agent.workbench import Workbench
 from probes.errors import InputError
+from probes.words import count
 
 if TYPE_CHECKING:
     from agent.repl.prices import Expense
@@ -43,6 +44,17 @@ class Desk:
 
     def say(self, *sentences: str) -> None:
         self.screen.show(told(*sentences))
+
+    def greet(self) -> None:
+        """Says what is guided, where it stands, and what must be known before any number."""
+        bench, state = self.bench, self.state
+        layout, size = bench.comparison.layout, len(state.get("chosen", []))
+        self.say(
+            f"{bench.name} of run {bench.run.manifest.name}: {count(layout.samples, 'sample')} of "
+            f"{count(layout.prompts, 'prompt')}; {size} in the set, round {state['round']}",
+            *bench.comparison.alerts,
+            *bench.comparison.warnings,
+        )
 
     def named(self, wanted: str, usage: str) -> CandidateState:
         """The candidate that was named. InputError where none was."""

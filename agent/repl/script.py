@@ -39,6 +39,7 @@ def run_script(desk: Desk, name: str, lines: Sequence[Line]) -> None:
     A script that was cut off goes on where it was: what the discovery has behind it is not done again.
     """
     desk.session.resume()
+    desk.greet()
     behind = done_before(lines, desk.state.get("acts", []))
     for place, line in enumerate(lines):
         desk.screen.typed(line.text, echoed=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from agent.discovery import Discovery, go_on, graph_config, graph_of, is_free, state_file, state_of
+from agent.discovery import Discovery, go_on, graph_config, graph_of, is_free, next_node, state_file, state_of
 from agent.repl.acts import REDO, UNDO, added, ended, restored, standing, with_act
 from agent.repl.trying import brought_in, judged
 from agent.settings import shown
@@ -65,7 +65,7 @@ class Session:
     @property
     def standing_before(self) -> str:
         """The node that comes next."""
-        return next(iter(self.discovery.graph.get_state(graph_config()).next), END)
+        return next_node(self.discovery.graph) or END
 
     @property
     def cut_off(self) -> str | None:
@@ -168,7 +168,7 @@ class Session:
         for then in self.discovery.graph.get_state_history(graph_config()):
             values: DiscoveryState = then.values  # type: ignore[assignment]
             if values.get("round") and standing(values.get("acts", []))[0] == list(wanted):
-                as_of = AS_OF[next(iter(then.next), END)]
+                as_of = AS_OF[then.tasks[0].name if then.tasks else END]
                 self._put(with_act(self.state, line, restored(self.state, values)), as_of)
                 return
         raise InputError("the state of that moment is not on record: another version of the program wrote it")

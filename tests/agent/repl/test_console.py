@@ -86,7 +86,7 @@ def test_a_person_at_the_keyboard(run: Path) -> None:
     assert state["acts"] == ["try words_per_sentence", "add words_per_sentence", "note all is well"]
     assert state["chosen"] == ["words_per_sentence"]
     again = Terminal(run)
-    again.shows("1 in the set")
+    again.shows("1 in the set, round 1")
     again.types(UP)
     again.shows("note all is well")
     again.types(CTRL_C)
@@ -121,7 +121,7 @@ def test_ctrl_c_stops_what_is_at_work_and_the_same_line_goes_on(tmp_path: Path) 
         terminal.types(CTRL_C)
         terminal.shows("stopping once the calls in flight are answered")
         terminal.shows("stopped")
-        terminal.shows("as before that")
+        terminal.shows("all is as it was before that line")
         assert sum(server.distinct.values()) < 20
         terminal.types("propose" + ENTER)
         terminal.shows("new in the race")
