@@ -171,7 +171,7 @@ def _samples(manifest: RunManifest, prompts: pa.Table, samples: pa.Table) -> Ite
     if pc.count_distinct(samples["sample_id"]).as_py() != samples.num_rows:
         wrong.append("a sample_id stands there twice")
     yield from (Finding("damaged", SAMPLES_FILE, message) for message in wrong)
-    if wrong or pc.count_distinct(prompt_ids).as_py() != len(prompt_ids):
+    if wrong or pc.count_distinct(prompt_ids).as_py() != len(prompt_ids) or manifest.splits == "kept":
         return
     expected_N = assign_splits(
         samples["sample_id"].to_pylist(),
@@ -237,7 +237,7 @@ def _discovery(run: Run, name: str, holder: Owner | None) -> Iterator[Finding]:
 
 def _ledger(run: Run, holder: Owner | None) -> Iterator[Finding]:
     """Paid calls to language models; the log that a killed process leaves beside it is part of it."""
-    path = run.path / LEDGER_FILE
+    path = (run.path / LEDGER_FILE).resolve()  # the runs of a batch share one
     if not path.exists():
         return
     if holder is not None:

@@ -51,17 +51,26 @@ def conform(rows: pa.Table | pa.RecordBatch, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def write_samples(path: Path, batches: Batches, prompt_ids: Sequence[str], checkpoints: int, seed: int) -> int:
+def write_samples(
+    path: Path,
+    batches: Batches,
+    prompt_ids: Sequence[str],
+    checkpoints: int,
+    seed: int,
+    split_N: SplitArray | None = None,
+) -> int:
     """Writes samples (without their split) as `path`, split assigned, and returns how many they are.
 
-    Holds a few batches in memory, and the ids. Raises ValueError where samples are not as `SAMPLES_SCHEMA` says,
+    split_N: the splits that they have already, where they come from other runs. Holds a few batches in memory, and
+    the ids. Raises ValueError where samples are not as `SAMPLES_SCHEMA` says,
     an id repeats, or a sample names a prompt or a checkpoint that there is not; InputError and OutsideError as
     `files`.
     """
     spill = path.with_name(f".{path.name}.arrow{PARTIAL}")  # a leftover, should the process be killed
     try:
         sample_ids, prompt_N, checkpoint_N = _spill(spill, batches, prompt_ids, checkpoints)
-        split_N = assign_splits(sample_ids, prompt_N, checkpoint_N, seed, prompt_ids=prompt_ids)
+        if split_N is None:
+            split_N = assign_splits(sample_ids, prompt_N, checkpoint_N, seed, prompt_ids=prompt_ids)
         _write_with_split(spill, path, split_N)
     finally:
         with explained(spill, "remove"):

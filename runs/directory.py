@@ -41,6 +41,7 @@ from runs.manifest import (
 )
 from runs.names import is_plain_name
 from runs.schema import LOGLIK_FILE, PROMPTS_FILE, PROMPTS_SCHEMA, SAMPLES_FILE, SAMPLES_SCHEMA
+from runs.splits import SplitArray
 from runs.staging import refuse_taken, staged, staging_folder
 
 MEASURES_FOLDER = "measures"
@@ -77,9 +78,11 @@ class Run:
         input_fingerprint: InputRecord | None = None,
         notes: Sequence[str] = (),
         warnings: Sequence[str] = (),
+        split_N: SplitArray | None = None,
     ) -> "Run":
         """Makes a run, whole or not at all, and assigns the splits.
 
+        split_N: the splits that the samples have in the runs they come from.
         prompts: as `PROMPTS_SCHEMA`. samples: as `SAMPLES_SCHEMA` without `split`, a table or batches, which are
         taken one at a time. notes, warnings: read after the samples were taken. Raises InputError (`path` is taken
         or cannot be written) and OutsideError (another process is making it, no space); ValueError where prompts
@@ -91,7 +94,7 @@ class Run:
         batches = [samples] if isinstance(samples, pa.Table) else samples
         with staged(path) as folder:
             write_table_whole(folder / PROMPTS_FILE, prompts)
-            count = write_samples(folder / SAMPLES_FILE, batches, prompt_ids, len(control.values), seed)
+            count = write_samples(folder / SAMPLES_FILE, batches, prompt_ids, len(control.values), seed, split_N)
             created = now()
             version = program_version()
             manifest = RunManifest(
@@ -105,6 +108,7 @@ class Run:
                 samples=count,
                 prompts_hash=prompts_hash(prompts),
                 seed=seed,
+                splits="assigned" if split_N is None else "kept",
                 stages=[Stage(what=SAMPLES_STAGE, when=created, version=version)],
                 files={file: file_record(folder / file) for file in (PROMPTS_FILE, SAMPLES_FILE)},
                 input=input_fingerprint,

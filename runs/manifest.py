@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import pyarrow as pa
 from pydantic import (
@@ -161,7 +161,8 @@ class RunManifest(_Record):
 
     model: the base, as transformers loads it or `smollm2`. adapters: the folder of each checkpoint's PEFT adapter
     inside the run, null where it is the base itself. models: the same for checkpoints that are whole models.
-    sweep: how one model comes to each value, in runs that `sweep` made.
+    sweep: how one model comes to each value, in runs that `sweep` made. splits: "assigned" here, by the seed, or
+    "kept" as they were in the runs that the samples come from.
     """
 
     format: int = FORMAT
@@ -180,6 +181,7 @@ class RunManifest(_Record):
     samples: Count
     prompts_hash: Sha256
     seed: int
+    splits: Literal["assigned", "kept"] = "assigned"
     stages: list[Stage] = []
     files: dict[RelativePath, FileRecord] = {}
     input: InputRecord | None = None

@@ -226,6 +226,17 @@ class Ledger:
         with explained(self.path), self._transaction():
             self._connection.executemany("INSERT OR REPLACE INTO judgments VALUES (?, ?, ?, ?, ?, ?)", summed)
 
+    def take_judgments(self, other: Path) -> None:
+        """Takes the judgments of another ledger that this one lacks; the calls they came of stay there."""
+        ledger = Ledger.open_to_read(other)
+        try:
+            with explained(other):
+                rows = ledger._connection.execute("SELECT key, level, quote, expected FROM judgments").fetchall()
+        finally:
+            ledger.close()
+        known = self.judgments(row[0] for row in rows)
+        self.store_judgments({row[0]: Judgment(*row[1:]) for row in rows if row[0] not in known})
+
     # What models lack
 
     def lacking(self, model: str) -> set[str]:

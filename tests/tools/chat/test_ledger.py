@@ -121,3 +121,11 @@ def test_a_hundred_thousand_judgments_are_light(tmp_path: Path) -> None:
     assert len(again.judgments(n.to_bytes(32, "big") for n in range(10_000))) == 10_000
     assert again.spent("d1").calls == 10_000
     assert 10 * (time.monotonic() - began) < 5
+
+
+def test_judgments_of_another_ledger_are_taken_where_there_are_none(tmp_path: Path) -> None:
+    mine, other = (Ledger.open(tmp_path / name) for name in ("mine.sqlite", "other.sqlite"))
+    mine.store_judgments({b"a": Judgment(1, "mine")})
+    other.store_judgments({b"a": Judgment(0, "other"), b"b": Judgment(2, "b", 1.5, 7)})
+    mine.take_judgments(other.path)
+    assert mine.judgments([b"a", b"b"]) == {b"a": Judgment(1, "mine"), b"b": Judgment(2, "b", 1.5, None)}
