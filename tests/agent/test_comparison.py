@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from agent.alerts import few_prompts_warnings
 from agent.comparison import READ, REPORT, SELECT, comparison_of
 from probes.errors import InputError
+from runs.directory import Run
+from runs.files import write_array_whole
 from runs.importing import import_sweep
-from runs.schema import SPLITS
+from runs.schema import LOGLIK_FILE, SPLITS
 from runs.storing import ImportOptions
 from tests.agent.worlds import likelihood_run, rows_of, run_of, same, shorter
 
@@ -30,6 +33,14 @@ def test_the_claim_is_fixed_under_twenty_prompts_and_as_asked_otherwise(tmp_path
     assert comparison_of(run, None, None, "random").claim == "random"
 
 
+def scored_again(run: Run, loglik_SK: NDArray[np.float32]) -> Run:
+    """The run with other log-likelihoods."""
+    with run.locked():
+        write_array_whole(run.path / LOGLIK_FILE, loglik_SK)
+        run.record_stage("score", [LOGLIK_FILE])
+    return Run.open(run.path)
+
+
 def test_signed_evidence_is_the_value_with_likelihoods(tmp_path: Path) -> None:
     run, _ = likelihood_run(tmp_path / "run")
     comparison = comparison_of(run, None, None)
@@ -37,6 +48,21 @@ def test_signed_evidence_is_the_value_with_likelihoods(tmp_path: Path) -> None:
     loglik_NK = np.asarray(run.loglik(), dtype=float)[comparison.run_row_N]
     p_N, r_N = np.exp(loglik_NK).T
     np.testing.assert_allclose(comparison.value_N, (p_N - r_N) / (p_N + r_N), atol=1e-9)
+
+
+def test_an_impossible_answer_is_certain_evidence_and_one_that_neither_side_gives_is_none(tmp_path: Path) -> None:
+    run, _ = likelihood_run(tmp_path / "run")
+    loglik_SK = np.array(run.loglik())
+    checkpoint_S = run.samples(["checkpoint"])["checkpoint"].to_numpy()
+    rows = np.flatnonzero(checkpoint_S == 0)[:3]
+    loglik_SK[rows, 1] = -np.inf
+    comparison = comparison_of(scored_again(run, loglik_SK), None, None)
+    assert comparison.mode == "likelihood"
+    assert comparison.value_N[np.isin(comparison.run_row_N, rows)].tolist() == [1.0, 1.0, 1.0]
+    loglik_SK[rows[0], 0] = -np.inf
+    comparison = comparison_of(scored_again(run, loglik_SK), None, None)
+    assert comparison.mode == "black-box"
+    assert any(one.startswith("1 of 480 samples") for one in comparison.warnings)
 
 
 def test_parts_are_the_runs_splits_with_weights_renewed(tmp_path: Path) -> None:
