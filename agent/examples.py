@@ -13,7 +13,7 @@ from tools.cells import sums_of
 from tools.layout import AFTER, BEFORE
 from tools.report.document import Example, Shown, cut_text
 
-PAIRS = 2
+PAIRS = 4
 UNEXPLAINED = 3
 
 

@@ -1,9 +1,9 @@
 """The words that carry an answer's evidence, where the run holds log-likelihoods token by token.
 
-Only of the read split. Source: Method, section 3 (signed evidence).
+A proposer is told those of the read split only. Source: Method, section 3 (signed evidence).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,10 +24,14 @@ FEWEST_NATS = 1.0
 
 
 class WordMarks:
-    """Marks of the answers of the read split. said: why there are none although the run has what it takes."""
+    """Marks of the answers of the read split, or of other rows of the comparison.
 
-    def __init__(self, bench: Workbench) -> None:
+    said: why there are none although the run has what it takes.
+    """
+
+    def __init__(self, bench: Workbench, rows: Iterable[int] | None = None) -> None:
         self._comparison: Comparison = bench.comparison
+        self._rows = bench.comparison.read.row_N.tolist() if rows is None else list(rows)
         self._known: dict[int, Mapping[int, float]] = {}
         self._loglik: dict[int, FloatArray] = {}
         self._ids: dict[int, list[int]] = {}
@@ -60,9 +64,9 @@ class WordMarks:
         return self._known[row]
 
     def _read(self, bench: Workbench) -> None:
-        """Log-likelihoods [T, K] of the read split's answers that have all of both sides' checkpoints."""
+        """Log-likelihoods [T, K] of the answers that have all of both sides' checkpoints."""
         comparison = self._comparison
-        rows = {comparison.sample_ids[row]: row for row in comparison.read.row_N.tolist()}
+        rows = {comparison.sample_ids[row]: row for row in self._rows}
         sides = (*comparison.before, *comparison.after)
         path = bench.run.path / TOKEN_LOGLIK_FILE
         with explained(path, "read"):
@@ -76,16 +80,23 @@ class WordMarks:
                 self._loglik[row] = np.array([by_checkpoint[k] for k in sides], dtype=np.float64).T
                 self._ids[row] = tokens[int(comparison.run_row_N[row])].as_py()
 
-    def _marks(self, row: int) -> Mapping[int, float]:
+    def tokens(self, row: int) -> tuple[list[int], FloatArray] | None:
+        """Where each token ends in the answer of this row, and its evidence [T]; None where they are not known."""
         from runs.token_ends import token_ends
 
-        text = self._comparison.responses[row]
-        ends = token_ends(text, self._ids[row], self._decode)
+        if row not in self._loglik:
+            return None
+        ends = token_ends(self._comparison.responses[row], self._ids[row], self._decode)
         if ends is None:
-            return {}
+            return None
         count = len(self._comparison.before)
         columns = range(len(self._loglik[row].T))
-        evidence_T = token_evidence(self._loglik[row], columns[:count], columns[count:])
-        words = word_evidence(text, ends, evidence_T)
+        return ends, token_evidence(self._loglik[row], columns[:count], columns[count:])
+
+    def _marks(self, row: int) -> Mapping[int, float]:
+        found = self.tokens(row)
+        if found is None:
+            return {}
+        words = word_evidence(self._comparison.responses[row], *found)
         strong = sorted((one for one in words if abs(one[1]) >= FEWEST_NATS), key=lambda one: -abs(one[1]))
         return dict(strong[:MOST_MARKED])

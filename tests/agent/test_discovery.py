@@ -98,7 +98,7 @@ def test_examples_are_pairs_of_the_report_split(discovered: tuple[Run, Report]) 
     run, report = discovered
     split = split_of(run)
     pairs = report.parameters[0].examples
-    assert len(pairs) == 2
+    assert len(pairs) == 4
     for pair in pairs:
         assert pair.before is not None
         assert pair.after is not None

@@ -73,7 +73,12 @@ class Total(Record):
 
 
 class Shown(Record):
-    """One answer in an example, already cut by `cut_text`. `level` is the name of the level it was scored on."""
+    """One answer in an example, already cut by `cut_text`. `level` is the name of the level it was scored on.
+
+    token_evidence: what each token adds to the log-likelihood ratio of before to after, in nats, of those that end
+    within the response; token_ends: characters of it that stand after each. Empty where a run holds no
+    log-likelihoods token by token.
+    """
 
     sample_id: Text
     response: Text
@@ -81,6 +86,8 @@ class Shown(Record):
     evidence: float | None = None  # signed evidence, -1 (after) to 1 (before)
     residual: float | None = None  # what the set leaves of it
     quote: Text | None = None  # the words by which a judge decided
+    token_ends: tuple[int, ...] = ()
+    token_evidence: tuple[float, ...] = ()
 
 
 class Example(Record):
@@ -88,6 +95,7 @@ class Example(Record):
 
     prompt_id: Text
     prompt: Text
+    domain: Text = ""
     before: Shown | None = None
     after: Shown | None = None
 

@@ -6,7 +6,7 @@ into a page element by element: those of a drawing, each with the attributes of 
 
 import json
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -53,7 +53,7 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)[:200].rstrip(".")
 
 
-@cache
+@lru_cache(maxsize=128)
 def svg_of(spec: str) -> str:
     """The drawing of a specification (as JSON) as an SVG file. Raises ImportError and ValueError."""
     import vl_convert

@@ -48,7 +48,14 @@ CONFIG: Spec = {
         "domainColor": SOFT,
         "tickColor": SOFT,
     },
-    "legend": {"orient": "bottom", "labelColor": INK, "labelFontSize": 12, "labelLimit": 200, "title": None},
+    "legend": {
+        "orient": "bottom",
+        "labelColor": INK,
+        "labelFontSize": 12,
+        "labelLimit": 200,
+        "title": None,
+        "columnPadding": 26,
+    },
 }
 
 

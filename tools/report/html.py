@@ -1,7 +1,8 @@
-"""A report as one self-contained HTML file: no script, no external resource, and a policy that forbids both.
+"""A report as one self-contained HTML file: no external resource, and a policy that forbids any.
 
 The template engine escapes every value; before that, `finalize` makes what is unseen in any text visible. The
-only style the page may use is the sheet whose hash stands in its content security policy.
+only style and the only script that the page may use are those whose hashes stand in its content security policy;
+the script finds examples, and without it the page lacks nothing else.
 """
 
 import base64
@@ -15,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from probes.words import count
-from tools.report import along, curve, drawing, fine_print, numbers, safe_text, words
-from tools.report.document import Parameter, Report
+from tools.report import along, citing, curve, differences, drawing, fine_print, numbers, safe_text, words
+from tools.report.document import Example, LevelRecord, Parameter, Report
 from tools.report.figures import figures_of
 from tools.report.sweep_figures import transition
 
@@ -27,21 +28,30 @@ _LONG = 3
 
 def render(report: Report) -> str:
     """The whole page. All text of models and users in it is escaped; nothing of it is obeyed."""
-    style = (_HERE / "report.css").read_text(encoding="utf-8")
-    sweep = curve.sweep_of(report)
-    others = [warning for warning in report.warnings if warning not in report.alerts]
+    style, script = (_Own(_HERE / name) for name in ("report.css", "report.js"))
+    examples = _examples(report)
+    answers = [one for example in examples for one in (example.before, example.after) if one is not None]
+    styles = {
+        piece.style for example in examples for side in differences.pieces_of(example).values() for piece in side
+    }
     return (
         _environment()
         .get_template("report.html.jinja")
         .render(
             report=report,
-            style=Markup(style),  # our own file, the only text that is not escaped
-            style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
+            style=style.text,
+            style_hash=style.hash,
+            script=script.text,
+            script_hash=script.hash,
             sides=words.side_names(report),
-            other_warnings=others,
+            other_warnings=[warning for warning in report.warnings if warning not in report.alerts],
             contents=len(report.parameters) >= _LONG,
-            sweep=sweep,
+            sweep=curve.sweep_of(report),
             figures=_Figures(report),
+            finding=_Finding(report),
+            firsts=_firsts(report),
+            shades=any(one.token_ends for one in answers),
+            marks=differences.DIFFERS in styles,
         )
     )
 
@@ -49,6 +59,14 @@ def render(report: Report) -> str:
 def render_figure(sweep: curve.Sweep) -> str:
     """The curve along a sweep as an SVG file of its own."""
     return drawing.svg_of(json.dumps(transition(sweep).spec, sort_keys=True))
+
+
+class _Own:
+    """A file of ours, the only text that is not escaped, and its hash for the policy."""
+
+    def __init__(self, path: Path) -> None:
+        self.text = Markup(path.read_text(encoding="utf-8"))
+        self.hash = base64.b64encode(hashlib.sha256(self.text.encode("utf-8")).digest()).decode("ascii")
 
 
 class _Figures:
@@ -67,6 +85,55 @@ class _Figures:
         return drawing.inline(self._drawn[name], self._made[name].described)
 
 
+# Examples
+
+
+class _Finding:
+    """What examples can be found by: values and names of the choices."""
+
+    def __init__(self, report: Report) -> None:
+        examples = _examples(report)
+        self.examples = len(examples)
+        self.prompts = list({one.prompt_id: one.prompt for one in examples}.items())
+        self.domains = [(name, name) for name in sorted({one.domain for one in examples if one.domain})]
+        self.levels = [
+            (level_key(place, level.name), f"{place}. {level.name}")
+            for place, parameter in enumerate(report.parameters, start=1)
+            for level in parameter.scale.levels
+            if level.name in _levels_shown(parameter)
+        ]
+
+
+def _levels_shown(parameter: Parameter) -> set[str | None]:
+    return {one.level for example in parameter.examples for one in (example.before, example.after) if one}
+
+
+def level_key(place: int, level: str | None) -> str:
+    """What a level is known by on the page: names may be the same in two scales."""
+    return "" if level is None else f"{place}. {level}"
+
+
+def _examples(report: Report) -> list[Example]:
+    return [*(one for each in report.parameters for one in each.examples), *report.set.unexplained.examples]
+
+
+def _firsts(report: Report) -> list[int]:
+    """How many examples stand before those of each parameter, and before those that are unexplained."""
+    counts = [len(parameter.examples) for parameter in report.parameters]
+    return [sum(counts[:place]) for place in range(len(counts) + 1)]
+
+
+def _level_rows(parameter: Parameter) -> list[tuple[LevelRecord, float, float]]:
+    """Each level with its probability before and after."""
+    return [
+        (level, parameter.before.get(level.name, 0.0), parameter.after.get(level.name, 0.0))
+        for level in parameter.scale.levels
+    ]
+
+
+# The template
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -83,7 +150,12 @@ def _environment() -> Environment:
         curve=curve,
         fine=fine_print,
         numbers=numbers,
+        citing=citing,
         count=count,
+        steps=differences.STEPS,
+        end=differences.END,
+        pieces_of=differences.pieces_of,
+        level_key=level_key,
         level_rows=_level_rows,
     )
     environment.filters.update(line=safe_text.one_line, cut=safe_text.first_lines, percent=numbers.percent)
@@ -92,16 +164,3 @@ def _environment() -> Environment:
 
 def _finalize(value: Any) -> Any:
     return safe_text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _level_rows(parameter: Parameter) -> list[tuple[str, str, float, float]]:
-    """Name, description, probability before and after of each level."""
-    return [
-        (
-            level.name,
-            level.description,
-            parameter.before.get(level.name, 0.0),
-            parameter.after.get(level.name, 0.0),
-        )
-        for level in parameter.scale.levels
-    ]

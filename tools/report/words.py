@@ -190,6 +190,18 @@ def _bound_word(*, too_high: bool, too_low: bool) -> tuple[str, Rounding]:
     return ("at least ", "down") if too_low else ("", "nearest")
 
 
+def shapley_words(parameter: Parameter) -> str:
+    """The part of the set's share that falls to a parameter, in points; it may fall below 0 by chance."""
+    if parameter.shapley is None:
+        return UNKNOWN
+    return percent(parameter.shapley) if parameter.shapley >= 0 else f"−{percent(-parameter.shapley)}"
+
+
+def right_words(parameter: Parameter) -> str:
+    """In how many cases a reader is right who knows this parameter alone: "88%"."""
+    return UNKNOWN if parameter.tv is None else percent((1 + parameter.tv) / 2)
+
+
 def share_is_known(report: Report) -> bool:
     """False where the set's share says nothing: the set itself is the best lower bound of the total."""
     return report.set.share.value is not None and report.total.discriminator != "set"
@@ -292,6 +304,19 @@ def residual_sentence(report: Report) -> str:
 
 
 # The headline
+
+
+def answer_sentence(report: Report) -> str:
+    """The one sentence that answers "what changed?", with the number that says how much of it that is."""
+    shown = [one for one in report.parameters if not not_separable(one.dissimilarity)]
+    if not shown:
+        return headline(report)[0]
+    several = f"; together the {len(report.parameters)} chosen parameters capture"
+    subject = ", which captures" if len(report.parameters) == 1 else several
+    known = share_is_known(report) and not report.set.share.one_sided
+    share = f"{set_share_words(report)} of the total change"
+    captured = share if known else f"a dissimilarity of {set_dissimilarity_words(report)}"
+    return f"What changed: {_first_of([_with_direction(one) for one in shown])}{subject} {captured}."
 
 
 def headline(report: Report) -> list[str]:
