@@ -78,7 +78,7 @@ def _no_transition_sentences(transition: Transition, name: str, point: Transitio
         f"above {_median_words(transition)}, and at twice its odds at least."
     )
     ends = {known[0].at: ("first", "begin"), known[-1].at: ("last", "end")}
-    if point.at not in ends:
+    if point.at not in ends or (point.low or 0.0) <= median:
         return [said, held_to]
     which, verb = ends[point.at]
     return [said, held_to, f"That is the {which} place: the sweep may {verb} inside a transition."]

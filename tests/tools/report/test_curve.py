@@ -125,6 +125,7 @@ def test_what_is_largest_where_the_sweep_ends_may_go_on_beyond() -> None:
         == "That is the last place: the sweep may end inside a transition."
     )
     assert flat_sweep(0.5, 0.3, 0.4)[-1] == "That is the first place: the sweep may begin inside a transition."
+    assert len(flat_sweep(0.42, 0.38, 0.4)) == 2  # no larger than elsewhere, for all that is known
     linear = (0.9, 0.2, 0.1)
     for sides, words in (
         (
