@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the backend is not installed")
 
-from benchmarks import backend
+from benchmarks import backend, temperatures
 from runs.adapters import attach
 from runs.likelihood import PLAIN, Likelihoods, Response
 from tests.runs.tiny_models import save_model
@@ -29,6 +29,17 @@ def test_the_cpu_part_runs_through_with_a_tiny_model(tmp_path: Path) -> None:
     found = backend.cpu_part(repeats=1, model=str(model), draws=2, max_new_tokens=4)
     assert found["scoring"]["tokens"] == found["sampling"]["tokens"] <= 8 * 2 * 4
     assert found["scoring"]["ratio"] > 0
+
+
+def test_one_pass_is_held_against_a_pass_for_each_temperature(tmp_path: Path) -> None:
+    model = save_model(tmp_path / "m", "llama", context=2048)
+    found = temperatures.measured(str(model), prompts=2, draws=2, max_new_tokens=4, repeats=1)
+    assert (found["responses"], len(found["temperatures"])) == (4, 8)
+    assert found["largest_difference_a_token"] <= 1e-5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(temperatures, "AGREE", -1.0)
+        with pytest.raises(SystemExit, match="nothing to time"):
+            temperatures.measured(str(model), prompts=1, draws=1, max_new_tokens=2)
 
 
 def test_ways_that_differ_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
