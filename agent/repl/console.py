@@ -142,5 +142,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def confirmed(question: str) -> bool:
-    """Asks yes or no, no by default."""
-    return confirm(question)
+    """Asks yes or no; Ctrl-D is no."""
+    try:
+        return confirm(question)
+    except EOFError:
+        return False

@@ -60,7 +60,7 @@ class Screen:
 
 
 class Relay:
-    """Progress that begins with a stage of work and ends before anything else is printed."""
+    """Progress that begins with the first it is told and ends before anything else is printed."""
 
     def __init__(self, shown: Callable[[], AbstractContextManager[Progress]]) -> None:
         self._shown = shown
@@ -68,8 +68,7 @@ class Relay:
         self._to: Progress = Silent()
 
     def stage(self, name: str, total: int | None = None) -> None:
-        if isinstance(self._to, Silent):
-            self._to = self._open.enter_context(self._shown())
+        self._begin()
         self._to.stage(name, total)
 
     def advance(self, steps: int = 1) -> None:
@@ -79,7 +78,12 @@ class Relay:
         self._to.status(text)
 
     def note(self, text: str) -> None:
+        self._begin()
         self._to.note(text)
+
+    def _begin(self) -> None:
+        if isinstance(self._to, Silent):
+            self._to = self._open.enter_context(self._shown())
 
     def end(self) -> None:
         self._open.close()

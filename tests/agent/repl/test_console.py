@@ -145,6 +145,10 @@ def test_what_costs_is_confirmed(tmp_path: Path) -> None:
         terminal.shows("Go on?")
         terminal.types("n")
         terminal.shows("not done")
+        terminal.types(asked)
+        terminal.shows("Go on?")
+        terminal.types(CTRL_D)
+        terminal.shows("not done")
         assert not server.distinct
         terminal.types(asked)
         terminal.shows("Go on?")

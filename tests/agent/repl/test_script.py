@@ -145,6 +145,15 @@ class TestHonest:
         }
         assert next(c for c in other.candidates if c.id == one_word).dropped == "undone by a person"
 
+    def test_what_must_be_known_of_the_samples_comes_first(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        before, after = rows_of(wordy, prompts=10, draws=6)
+        run = run_of(tmp_path / "run", (before, [row for row in after if row["prompt_id"] != "p3"]))
+        code, out, _ = scripted(capfd, tmp_path, "split\n", str(run.path))
+        assert code == 0
+        assert "with samples on one side only left out" in " ".join(out.split("> split")[0].split())
+
 
 class TestErrors:
     @pytest.mark.parametrize(
