@@ -10,7 +10,7 @@ from agent.examples import pairs_for
 from agent.state import CandidateState, scale_of
 from probes.scale import IntArray, Outcome
 from tools.dissimilarity import of_cells
-from tools.layout import AFTER, BEFORE
+from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, Claim
 from tools.report.document import (
     BySide,
     Interval,
@@ -21,6 +21,7 @@ from tools.report.document import (
     Total,
 )
 from tools.report.record import interval
+from tools.reweight import Weighted
 from tools.share import share
 
 
@@ -43,7 +44,8 @@ def parameters_of(
         level_N = numbers.levels_NJ[:, j]
         part = numbers.part
         scale = scale_record(candidate)
-        before, after = level_probabilities(numbers, level_N, [level.name for level in scale.levels])
+        names = [level.name for level in scale.levels]
+        before, after = level_probabilities(numbers, level_N, names)
         records.append(
             Parameter(
                 id=candidate["id"],
@@ -64,6 +66,8 @@ def parameters_of(
                 judged=judged(numbers, level_N),
                 before=before,
                 after=after,
+                before_limits=level_limits(numbers, level_N, names, BEFORE, comparison.claim),
+                after_limits=level_limits(numbers, level_N, names, AFTER, comparison.claim),
                 examples=pairs_for(comparison, part, level_N, scale_of(candidate).levels),
             )
         )
@@ -119,6 +123,29 @@ def level_probabilities(
     mass_2L /= mass_2L.sum(axis=1, keepdims=True)  # exactly 1 where one level holds all
     before, after = (dict(zip(names, map(float, mass_L), strict=True)) for mass_L in mass_2L)
     return before, after
+
+
+def level_limits(
+    numbers: SetNumbers, level_N: IntArray, names: Sequence[str], side: int, claim: Claim
+) -> dict[str, tuple[float, float]]:
+    """95% limits of P(level) on one side by the level's name, over the rows that have one (Wilson's interval)."""
+    layout, mask_N = numbers.part.layout.rows(level_N >= 0)
+    if layout.prompts < FEWEST_PROMPTS[claim]:
+        return {}
+    here_N = layout.side_N == side
+    _, stratum_R = np.unique(layout.stratum_N[here_N], return_inverse=True)
+    every_Q = np.ones(layout.prompts)
+    answers = Weighted(
+        row_N=np.flatnonzero(here_N),
+        prompt_N=layout.prompt_N[here_N],
+        stratum_N=np.asarray(stratum_R, dtype=np.int64).reshape(-1),
+        weight_N=2 * layout.weight_N[here_N],
+        sampled_Q=every_Q.astype(bool),
+        found_Q=every_Q,
+    )
+    level_R = level_N[mask_N][here_N]
+    found = [answers.proportion((level_R == level).astype(np.float64), claim) for level in range(len(names))]
+    return {name: (one.low, 1.0 if one.high is None else one.high) for name, one in zip(names, found, strict=True)}
 
 
 def off_scale_warnings(parameters: Sequence[Parameter]) -> list[str]:

@@ -179,9 +179,9 @@ class Parameter(Record):
 
     `share` is alone, `gain` (a dissimilarity) is what it added in greedy order, `shapley` sums to the set's
     share. `tv`: it alone tells before from after in (1 + tv) / 2 of cases. `before` and `after` give the
-    probability of each level by its name; a level without samples may be absent. `curve` and `levels`: along the
-    sweep, at its places between checkpoints and at its checkpoints; `shown` says what `levels` are. `chosen_by`: a
-    person's choice was held to no stopping rule.
+    probability of each level by its name, and `before_limits` and `after_limits` its 95% limits; a level without
+    samples may be absent. `curve` and `levels`: along the sweep, at its places between checkpoints and at its
+    checkpoints; `shown` says what `levels` are. `chosen_by`: a person's choice was held to no stopping rule.
     """
 
     id: Text
@@ -203,6 +203,8 @@ class Parameter(Record):
     quotes: Quotes | None = None
     before: dict[Text, float]
     after: dict[Text, float]
+    before_limits: dict[Text, tuple[float, float]] = Field(default_factory=dict)
+    after_limits: dict[Text, tuple[float, float]] = Field(default_factory=dict)
     curve: tuple[ParameterPoint, ...] = ()
     levels: tuple[LevelPoint, ...] = ()
     shown: Text = ""

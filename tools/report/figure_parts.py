@@ -22,8 +22,8 @@ DARK = (BEFORE, AFTER)
 """Those that carry white text."""
 
 UNEXPLAINED = "unexplained"
-WIDTH = 420
-"""Of what lies between a figure's axes; with its labels a figure is about 480 wide."""
+WIDTH = 400
+"""Of what lies between a figure's axes; with its labels a figure is about 470 wide."""
 
 TO_ONE: Spec = {"domain": [0, 1], "nice": False}
 """The scale of dissimilarities, shares and probabilities."""
@@ -34,12 +34,12 @@ CONFIG: Spec = {
     "background": PAPER,
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
     "view": {"stroke": None},
-    "title": {"anchor": "start", "fontSize": 12, "fontWeight": "normal", "color": INK, "limit": 460, "offset": 8},
+    "title": {"anchor": "start", "fontSize": 13, "fontWeight": "normal", "color": INK, "limit": 460, "offset": 8},
     "axis": {
         "labelColor": SOFT,
         "titleColor": INK,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
+        "labelFontSize": 13,
+        "titleFontSize": 13,
         "titleFontWeight": "normal",
         "titlePadding": 8,
         "labelLimit": 150,
@@ -51,7 +51,7 @@ CONFIG: Spec = {
     "legend": {
         "orient": "bottom",
         "labelColor": INK,
-        "labelFontSize": 12,
+        "labelFontSize": 13,
         "labelLimit": 200,
         "title": None,
         "columnPadding": 26,

@@ -31,7 +31,7 @@ from tools.report.numbers import number, percent
 from tools.report.record import Interval
 from tools.report.safe_text import one_line
 from tools.report.sweep_figures import along, decomposition, transition
-from tools.report.words import interval_words, share_is_known, share_words
+from tools.report.words import interval_words, seen_words, share_is_known, share_words
 
 _ROOM_FOR_A_DIGIT = 0.04
 
@@ -157,39 +157,36 @@ def _alone_words(report: Report, place: int, known: bool) -> str:
 
 
 def levels(place: int, parameter: Parameter) -> Figure:
-    """How often each level was seen before and after."""
+    """How often each level was seen before and after, with intervals where the report has them."""
     names = distinct([one_line(level.name, 32) for level in parameter.scale.levels])
     rows = [
-        {
-            "level": name,
-            "side": side,
-            "value": seen.get(level.name, 0.0),
-            "label": f"{name}, {side}: {percent(seen.get(level.name, 0.0))}",
-        }
+        _level_row(parameter, level.name, name, side)
         for name, level in zip(names, parameter.scale.levels, strict=True)
-        for side, seen in (("before", parameter.before), ("after", parameter.after))
+        for side in ("before", "after")
     ]
-    spec = {
-        "width": WIDTH - 70,
-        "height": {"step": 17},
+    limits = any(row["low"] is not None for row in rows)
+    title = "share of the answers; 95% intervals" if limits else "share of the answers"
+    x = {"scale": TO_ONE, "axis": {"title": title, "format": ".0%", "tickCount": 5}}
+    along = {
+        "y": {"field": "level", "type": "nominal", "sort": None, "axis": rows_axis()},
+        "yOffset": {"field": "side", "type": "nominal", "sort": ["before", "after"]},
+    }
+    colors = {"domain": ["before", "after"], "range": [BEFORE, AFTER]}
+    side = {"field": "side", "type": "nominal", "sort": None, "scale": colors}
+    bars = {
         "data": {"values": rows},
         "mark": {"type": "bar"},
-        "encoding": {
-            "y": {"field": "level", "type": "nominal", "sort": None, "axis": rows_axis()},
-            "yOffset": {"field": "side", "type": "nominal", "sort": ["before", "after"]},
-            "x": number_of(
-                "value",
-                scale=TO_ONE,
-                axis={"title": "share of the answers", "format": ".0%", "tickCount": 5},
-            ),
-            "color": {
-                "field": "side",
-                "type": "nominal",
-                "sort": None,
-                "scale": {"domain": ["before", "after"], "range": [BEFORE, AFTER]},
-            },
-            "description": {"field": "label"},
-        },
+        "encoding": {**along, "x": number_of("value", **x), "color": side, "description": {"field": "label"}},
     }
+    layer = [bars, *whiskers(rows, along, x, across="x")]
+    spec = {"width": WIDTH - 70, "height": {"step": 17}, "layer": layer}
     told = "; ".join(str(row["label"]) for row in rows)
     return Figure(f"parameter-{place}-levels", spec, f"{one_line(parameter.name, 60)}: {told}.")
+
+
+def _level_row(parameter: Parameter, level: str, name: str, side: str) -> Row:
+    before = side == "before"
+    value = (parameter.before if before else parameter.after).get(level, 0.0)
+    low, high = (parameter.before_limits if before else parameter.after_limits).get(level, (None, None))
+    label = f"{name}, {side}: {seen_words(value, low, high)}"
+    return {"level": name, "side": side, "value": value, "low": low, "high": high, "label": label}

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from probes.words import count
 from tools.report import along, citing, curve, differences, drawing, fine_print, numbers, safe_text, words
-from tools.report.document import Example, LevelRecord, Parameter, Report
+from tools.report.document import Example, Interval, LevelRecord, Parameter, Report
 from tools.report.figures import figures_of
 from tools.report.sweep_figures import transition
 
@@ -123,12 +123,18 @@ def _firsts(report: Report) -> list[int]:
     return [sum(counts[:place]) for place in range(len(counts) + 1)]
 
 
-def _level_rows(parameter: Parameter) -> list[tuple[LevelRecord, float, float]]:
+def _level_rows(parameter: Parameter) -> list[tuple[LevelRecord, Interval, Interval]]:
     """Each level with its probability before and after."""
-    return [
-        (level, parameter.before.get(level.name, 0.0), parameter.after.get(level.name, 0.0))
-        for level in parameter.scale.levels
-    ]
+    sides = ((parameter.before, parameter.before_limits), (parameter.after, parameter.after_limits))
+    rows = []
+    for level in parameter.scale.levels:
+        before, after = (
+            Interval(value=seen.get(level.name, 0.0), low=low, high=high)
+            for seen, limits in sides
+            for low, high in [limits.get(level.name, (None, None))]
+        )
+        rows.append((level, before, after))
+    return rows
 
 
 # The template

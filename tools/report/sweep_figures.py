@@ -158,7 +158,7 @@ def _key(drawn: Collection[str]) -> Spec:
     names = [name for name in _STYLES if name in drawn]
     series = {"field": "series", "type": "nominal", "sort": None}
     colors, dashes = ([_STYLES[name][i] for name in names] for i in (0, 1))
-    legend = {"symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 300, "columns": 3}
+    legend = {"symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 300, "columns": 2}
     return {
         "color": {**series, "scale": {"domain": names, "range": colors}, "legend": legend},
         "strokeDash": {**series, "scale": {"domain": names, "range": dashes}},

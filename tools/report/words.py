@@ -376,6 +376,11 @@ def _with_direction(parameter: Parameter) -> str:
     return f"{one_line(parameter.name, 60)} ({told})" if told else one_line(parameter.name, 60)
 
 
+def seen_words(value: float, low: float | None, high: float | None) -> str:
+    """How often a level was seen: "44% (33% to 56%)"."""
+    return interval_words(Interval(value=value, low=low, high=high), as_percent=True)
+
+
 def direction(parameter: Parameter) -> str:
     """Which way it went: "yes: 12% before, 78% after", "higher after", or "" for categories without an order."""
     levels = [level.name for level in parameter.scale.levels]

@@ -95,8 +95,16 @@ class TestLevels:
             ("yes", "before", 0.029),
             ("yes", "after", 0.592),
         ]
-        scale = levels(2, parameter).spec["encoding"]["color"]["scale"]
-        assert scale == {"domain": ["before", "after"], "range": [BEFORE, AFTER]}
+        figure = levels(2, parameter)
+        assert figure.spec["layer"][0]["encoding"]["color"]["scale"]["range"] == [BEFORE, AFTER]
+        assert rows_of(figure, "rule") == []
+        limits = {"no": (0.9, 0.99), "yes": (0.01, 0.1)}
+        known = levels(2, parameter.model_copy(update={"before_limits": limits}))
+        assert [(row["side"], row["low"], row["high"]) for row in rows_of(known, "rule")] == [
+            ("before", 0.9, 0.99),
+            ("before", 0.01, 0.1),
+        ]
+        assert "no, before: 97% (90% to 99%)" in known.described
 
     def test_levels_that_cutting_made_alike_stay_apart(self) -> None:
         long = tuple(LevelRecord(name="x" * 50 + end) for end in "ab")

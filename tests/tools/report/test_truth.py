@@ -59,7 +59,9 @@ def at(document: dict[str, Any], key: str) -> Any:
     *path, side = key.split(".")
     if "levels" in path:
         parameter = document["parameters"][int(path[1])]
-        return parameter[side].get(parameter["scale"]["levels"][int(path[3])]["name"], 0.0)
+        name = parameter["scale"]["levels"][int(path[3])]["name"]
+        low, high = parameter[f"{side}_limits"].get(name, (None, None))
+        return {"value": parameter[side].get(name, 0.0), "low": low, "high": high}
     value: Any = document
     for part in [*path, side]:
         value = value[int(part)] if part.isdigit() else value[part]
