@@ -79,7 +79,7 @@ def shares(report: Report) -> Figure:
             *whiskers(intervals[1:], {"y": y}, x, across="x"),
         ],
     }
-    return Figure("shares", spec, f"Bar of the total: {'; '.join(bar['label'] for bar in bars)}.")
+    return Figure("shares", spec, f"Bar of the total: {'; '.join(dict.fromkeys(bar['label'] for bar in bars))}.")
 
 
 def _bars_together(report: Report, row: str, known: bool) -> list[Row]:

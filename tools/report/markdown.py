@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from tools.report.along import decomposition_rows, decomposition_sentence, first_sentence, level_sentence
+from tools.report.citing import TITLES, method_paragraph, references
 from tools.report.curve import curve_sentence, point_words, sweep_of, transition_sentences
 from tools.report.document import Example, Parameter, Report, Shown
 from tools.report.fine_print import (
@@ -30,6 +31,7 @@ from tools.report.safe_text import first_lines, markdown_cell, markdown_fence, m
 from tools.report.words import (
     SCALE_SENTENCE,
     UNKNOWN,
+    answer_sentence,
     best_reader_sentence,
     beyond_length_sentence,
     candidates_words,
@@ -46,6 +48,7 @@ from tools.report.words import (
     unseen_prompts_sentence,
 )
 
+_PAIRS = 2
 _EXAMPLE = 600
 _SENTENCE = 1000
 
@@ -60,7 +63,7 @@ def render(report: Report, pictures: Mapping[str, str] = MappingProxyType({})) -
         *_alerts(report),
         f"# What changed: {markdown_inline(before)} → {markdown_inline(after)}",
         f"Discovery {markdown_inline(report.name, 80)} of run {markdown_inline(report.run, 80)}.",
-        *(_sentence(sentence) for sentence in headline(report)),
+        *(_sentence(sentence) for sentence in (answer_sentence(report), *headline(report)[1:])),
         *_total(report),
         *_parameters(report, pictures),
         *_transition(report, pictures),
@@ -70,6 +73,7 @@ def render(report: Report, pictures: Mapping[str, str] = MappingProxyType({})) -
         *_warnings(report),
         *_candidates(report),
         *_settings(report),
+        *_for_a_paper(report),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -200,7 +204,7 @@ def _parameter(report: Report, place: int, parameter: Parameter, pictures: Mappi
         _bullets(
             [judge_words(parameter.judge), alone, *facts, level_sentence(parameter), missing_sentence(parameter)]
         ),
-        *(block for example in parameter.examples for block in _example(example)),
+        *(block for example in parameter.examples[:_PAIRS] for block in _example(example)),
     ]
 
 
@@ -273,6 +277,15 @@ def _candidates(report: Report) -> list[str]:
     header = ["candidate", "tried on", "share there", "q", *(["calls"] if told else [])]
     header.append("why it is not in the set")
     return ["## All candidates", f"{candidates_words(report)}.", _table(header, rows)]
+
+
+def _for_a_paper(report: Report) -> list[str]:
+    return [
+        "## For a paper",
+        markdown_inline(method_paragraph(report)),
+        _bullets(TITLES),
+        markdown_fence(references(report)),
+    ]
 
 
 def _settings(report: Report) -> list[str]:

@@ -27,7 +27,8 @@ def headings(tokens: list[Token]) -> list[str]:
 def test_key_facts() -> None:
     told = markdown.render(report())
     for fact in (
-        "What changed: Length in words (lower after) and Harm verdict (yes: 3% before, 59% after).",
+        "What changed: Length in words (lower after) and Harm verdict (yes: 3% before, 59% after); together the 2 "
+        "chosen parameters capture at most 94% (87% to 100%) of the total change.",
         "The total dissimilarity is at least 0.95 (lower limit 0.93), a lower bound",
         "| linear | at least 0.95 (lower limit 0.93) |",
         "| 1 | Length in words | at most 86% (79% to 93%) | 0.81 (0.75 to 0.87) | 94% |",
@@ -55,7 +56,19 @@ def test_sections_in_order() -> None:
         "Warnings and notes",
         "All candidates",
         "Settings and versions",
+        "For a paper",
     ]
+
+
+def test_two_pairs_a_parameter_and_pictures_where_they_lie() -> None:
+    words = report().parameters[0]
+    many = words.model_copy(update={"examples": words.examples * 3})
+    pictures = {"shares": markdown.picture("Bar [x](y) of 94% @all", "figures/shares.svg")}
+    told = markdown.render(report(parameters=(many, report().parameters[1])), pictures)
+    assert told.count("```text") == 2 * 2 + 2 + 1 + 1  # two pairs, one pair, one unexplained, the references
+    (image,) = [token for token in tokens_of(told) if token.type == "image"]
+    assert (image.attrs["src"], image.content) == ("figures/shares.svg", "Bar  x (y) of 94%  all")
+    assert not [token for token in tokens_of(markdown.render(report())) if token.type == "image"]
 
 
 def test_alerts_come_before_any_number() -> None:
