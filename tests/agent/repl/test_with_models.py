@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent.discovery import discover_run
-from agent.repl.acts import found, guided
+from agent.repl.acts import found, guided, set_of
 from agent.repl.asking import asked_for
+from agent.repl.prices import of_judging, of_proposing
 from agent.settings import DiscoverSettings
 from probes.errors import InputError, OutsideError
 from runs.directory import Run
@@ -173,6 +174,26 @@ class TestPrices:
                 capfd, tmp_path, f"try {ASKED}\nadd does-the\n", *arguments, "--confirm-above", "10000"
             )
             assert free[0] == 0
+
+    def test_no_round_takes_more_than_was_said(self, run: Path) -> None:
+        """Of calls at most as many as a person is asked about: to propose, to finish the round, to report."""
+        with ChatServer(ReaderWithControl()) as server, session_on(run, named(server)) as session:
+            for _ in range(2):
+                before = sum(server.served.values())
+                said = of_proposing(session.state, session.bench, selected=False)
+                session.propose("propose", {"most_proposed": 0})
+                assert 0 < sum(server.served.values()) - before <= said.calls
+                racing = [one for one in session.state["candidates"] if one["status"] == "racing"]
+                said = of_judging(session.bench, racing, session.bench.comparison.select.row_N)
+                before = sum(server.served.values())
+                session.greedy("greedy")
+                assert sum(server.served.values()) - before <= said.calls
+            chosen = set_of(session.state)
+            assert chosen
+            said = of_judging(session.bench, chosen, session.bench.comparison.part().row_N)
+            before = sum(server.served.values())
+            session.report("report")
+            assert 0 < sum(server.served.values()) - before <= said.calls
 
     def test_a_spent_budget_is_said(self, run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         with ChatServer(ReaderWithControl()) as server:
