@@ -256,7 +256,7 @@ def checked_likelihoods(
     """The fastest way that agrees with plain passes on these sequences (cut short), and why no faster one does.
 
     responses: one a prompt. Checked under the first and the last checkpoint. Raises InputError where not even
-    batches without any sharing agree.
+    batches without any sharing agree, or where a likelihood is no number.
     """
     trunk = checkpoints.first_layer if share_trunk and len(set(checkpoints.model_K)) > 1 else 0
     temperature_K = temperature_each(temperature, len(checkpoints))
@@ -272,6 +272,7 @@ def checked_likelihoods(
     truth: dict[tuple[int, int], TokenArray] = {}
     for k in under:
         name, device, dtype, logliks = _tried_plainly(checkpoints, k, cut, tried, temperature_K[k])
+        require_numbers(np.concatenate(logliks), f"checkpoint {k + 1} of {len(checkpoints)}")
         truth.update(((index, k), loglik_T) for index, loglik_T in enumerate(logliks))
     most_tokens = batch_tokens or BATCH_TOKENS[device]
     tolerance = _TOLERANCE.get(dtype, _TOLERANCE_HALF)
@@ -284,13 +285,21 @@ def checked_likelihoods(
             notes.append(f"{name}: {_sharing(way)} does not work ({shown(repr(error))})")
             continue
         off = {key: float(np.abs(found[key] - truth[key]).max(initial=0)) for key in truth}
-        worst = max(off.values())
+        worst = np.max(list(off.values()))  # NaN, where one is
         if all(off[key] <= tolerance / min(1, temperature_K[key[1]]) for key in off):  # what divides logits, too
             return likelihoods, notes
         notes.append(f"{name}: {_sharing(way)} is off by {worst:.2g} nats a token")
     raise InputError(
         f"the likelihoods of {name} depend on what else is in a batch, so that none can be trusted ({notes[-1]})"
     )
+
+
+def require_numbers(loglik_T: TokenArray | float, where: str) -> None:
+    """InputError where a log-likelihood is NaN: kept, it would pass for one that was not computed."""
+    if np.isnan(loglik_T).any():
+        raise InputError(
+            f"{where}: the model gives no number there (NaN): its weights, or what its adapter adds, are too large"
+        )
 
 
 def temperature_each(temperature: Temperature, checkpoints: int) -> list[float]:

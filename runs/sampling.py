@@ -20,6 +20,7 @@ from runs.controls import PLACEHOLDER, Setup, setups_of, single_adapters, temper
 from runs.directory import SAMPLES_STAGE, Run
 from runs.engines import Drawn, Engine, Request
 from runs.files import shown, write_table_whole
+from runs.likelihood import require_numbers
 from runs.manifest import Sampling, prompts_hash
 from runs.models import LanguageModel
 from runs.parts import Parts, read_part
@@ -161,7 +162,9 @@ class _Sampler:
 
     def _table(self, checkpoint: int, rows: Sequence[int], drawn: Sequence[Drawn]) -> pa.Table:
         records = []
+        control = self._run.manifest.control
         for row, one in zip(rows, drawn, strict=True):
+            require_numbers(one.logprob, f"{shown(control.name)} {shown(control.values[checkpoint])}")
             prompt, draw = divmod(row, self._settings.draws)
             records.append(
                 {

@@ -21,7 +21,14 @@ from runs.checkpoints import open_checkpoints, outline_of
 from runs.controls import setups_of, temperatures_of
 from runs.directory import SAMPLES_STAGE, Run
 from runs.files import explained, shown, table_writer, whole_file, write_array_whole, write_table_whole
-from runs.likelihood import BATCH_TOKENS, Likelihoods, Response, TokenArray, checked_likelihoods
+from runs.likelihood import (
+    BATCH_TOKENS,
+    Likelihoods,
+    Response,
+    TokenArray,
+    checked_likelihoods,
+    require_numbers,
+)
 from runs.manifest import Scoring
 from runs.parts import Parts, read_part
 from runs.sampling import prompt_ids_each
@@ -272,7 +279,9 @@ class _Scorer:
             for row, wanted in zip(part.rows, self._wanted(part), strict=True)
         ]
         ids_P = self._ids_KP[part.checkpoints[0]]
+        control = self._run.manifest.control
         for index, checkpoint, loglik_T in likelihoods.score([ids_P[p] for p in prompts], responses):
+            require_numbers(loglik_T, f"{shown(control.name)} {shown(control.values[checkpoint])}")
             yield index, part.checkpoints.index(checkpoint), loglik_T
             progress.advance(1)
 

@@ -1,5 +1,6 @@
 """Control parameters: values as people write them, and what each does to a model, held against plain models."""
 
+import dataclasses
 import json
 import shutil
 from collections import Counter
@@ -262,6 +263,20 @@ def test_a_run_brings_its_model_to_each_value(made: Path, tmp_path: Path, contro
                 rtol=0,
                 atol=1e-4,
             )
+
+
+def test_a_value_at_which_the_model_gives_no_numbers_ends_sampling_and_scoring(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a checkpoint between the first and the last, on which alone ways of scoring are tried."""
+    sweep = sweep_of_control(str(made / "bytes"), "lora-scale=0,1,1e38", [made / "bytes-A"], Silent())
+    sweep = dataclasses.replace(sweep, values=(0, 1e38, 1))
+    how = SampleSettings(draws=1, max_new_tokens=LONGEST, device="cpu")
+    with pytest.raises(InputError, match=r"^lora-scale 1e\+38: the model gives no number there \(NaN\)"):
+        run_sweep(sweep, PROMPTS, how, ON_CPU, tmp_path / "run", Silent())
+    monkeypatch.setattr(sampling, "require_numbers", lambda loglik, where: None)
+    with pytest.raises(InputError, match=r"^lora-scale 1e\+38: the model gives no number there \(NaN\)"):
+        run_sweep(sweep, PROMPTS, how, ON_CPU, tmp_path / "other", Silent())
 
 
 @pytest.mark.parametrize("name", ["dora", "whole"])

@@ -266,6 +266,13 @@ def test_a_model_that_mixes_the_rows_of_a_batch_is_refused(late: AdaptedModel) -
         checked_likelihoods(late, 1.0, [[4, 5], [6, 7]], [[7, 8], [8, 7]])
 
 
+def test_a_model_that_gives_no_numbers_is_refused_by_its_checkpoint(late: AdaptedModel) -> None:
+    norm = late.language_model.model.get_decoder().norm
+    norm.register_forward_hook(lambda module, inputs, output: output * float("nan"))
+    with pytest.raises(InputError, match=r"^checkpoint 1 of \d: the model gives no number there \(NaN\)"):
+        checked_likelihoods(late, 1.0, [[4, 5], [6, 7]], [[7, 8], [8, 7]])
+
+
 # The head
 
 
