@@ -66,12 +66,14 @@ class SharedBudget(BaseModel):
 
 @dataclass(frozen=True)
 class Plan:
-    """settings: of the discovery over the samples of all jobs; None where there is to be none."""
+    """pooled: settings of the discovery over the samples of all jobs; None where there is to be none. run: the run
+    whose domains the jobs are, where they are that."""
 
     name: str
     jobs: tuple[Job, ...]
     budget: SharedBudget
     pooled: DiscoverSettings | None
+    run: Path | None = None
 
 
 def plan_of_domains(run: Path, settings: DiscoverSettings, budget: SharedBudget, *, pooled: bool) -> Plan:
@@ -89,7 +91,7 @@ def plan_of_domains(run: Path, settings: DiscoverSettings, budget: SharedBudget,
         for name, label in zip(names, labels, strict=True)
     )
     whole = settings.model_copy(update={"name": POOLED}) if pooled else None
-    return Plan(run.resolve().name, jobs, budget, whole)
+    return Plan(run.resolve().name, jobs, budget, whole, run)
 
 
 def _plain_names(labels: Collection[str]) -> list[str]:

@@ -1,5 +1,5 @@
-"""The samples of all jobs as one run, each in the split that it has in its own: no report of the whole is of what a
-search saw there, nor the other way round.
+"""The samples of all jobs as one run, each in the split that it has in its own: no report of the whole is of
+what a search saw there, nor the other way round.
 
 Where all runs have the same control parameter, sides and log-likelihoods, so has the whole. Otherwise it has the
 two sides, without log-likelihoods.
@@ -29,8 +29,10 @@ SIDES = ("before", "after")
 
 @dataclass(frozen=True)
 class Part:
-    """A job's run, and what was reported of it. label: the domain of its prompts in the whole. domain: whose prompts
-    alone were compared in its own run, None for all."""
+    """A job's run, and what was reported of it.
+
+    label: the domain of its prompts in the whole. domain: whose prompts alone were compared in its own run.
+    """
 
     name: str
     label: str
