@@ -28,7 +28,7 @@ from tools.share import joint_cells
 FEWEST_EFFECTIVE = 2.0
 FEWEST_REACHED = 8.0
 """Effective samples that a prompt needs, on average: where every target itself was sampled, and where one is only
-reached from other checkpoints. By simulation: with fewer, 95% intervals hold 62 to 81%."""
+reached from other checkpoints. By simulation: with fewer, 95% intervals may hold no more than 50%."""
 
 LEAST_FOUND = 0.8
 LEAST_FOUND_EACH = 0.5
