@@ -65,12 +65,16 @@ class Along:
         )
 
     def levels(self, j: int, value_L: FloatArray) -> tuple[LevelPoint, ...]:
-        """The mean over answers of what the levels of a parameter are worth [L], at every checkpoint."""
+        """The mean over answers of what the levels of a parameter are worth [L], at every checkpoint.
+
+        Of the same prompts at all of them: else a change of prompts would look like one of levels.
+        """
         pool, rows = self._pool_of((j,))
+        prompts = len(np.unique(pool.prompt_N[self.levels_NJ[rows, j] >= 0]))
         points = []
         for k, at in enumerate(self.control_K.tolist()):
             found = self._supported(pool, (k,), rows, (j,))
-            if found is None:
+            if found is None or found.prompts < prompts:
                 points.append(LevelPoint(at=at, value=None))
                 continue
             mean = found.proportion(value_L[self.levels_NJ[rows[found.row_N], j]], self.claim)

@@ -163,6 +163,24 @@ def test_a_band_of_likelihoods_is_enough(tmp_path: Path) -> None:
     assert all(point.parts is not None for point in report.decomposition)
 
 
+def test_a_checkpoint_that_not_all_prompts_reach_is_a_gap() -> None:
+    """Six prompts, scored at the next checkpoint at most; the first was not sampled at the last two of four."""
+    prompt_N, checkpoint_N = (np.repeat(one, 8) for one in np.divmod(np.arange(24), 4))
+    there_N = (prompt_N > 0) | (checkpoint_N < 2)
+    prompt_N, checkpoint_N = prompt_N[there_N], checkpoint_N[there_N]
+    far_NK = np.abs(checkpoint_N[:, None] - np.arange(4)) > 1
+    level_N1 = np.arange(len(prompt_N))[:, None] % 2
+    along = Along(
+        np.arange(4.0),
+        [Windows(4, 1).sides(boundary) for boundary in range(3)],
+        Pool(np.where(far_NK, np.nan, -1.0), prompt_N, checkpoint_N),
+        level_N1,
+        np.ones_like(level_N1, dtype=bool),
+        "fixed",
+    )
+    assert [point.value for point in along.levels(0, np.array([0.0, 1.0]))] == [0.5, 0.5, 0.5, None]
+
+
 def test_two_sides_without_a_sweep_have_no_curves(tmp_path: Path) -> None:
     run, _ = likelihood_run(tmp_path / "run")
     report = measure_set(["words"], run, SETTINGS)
