@@ -26,7 +26,7 @@ from tools.report.fine_print import (
     splits_sentence,
     usage_sentence,
 )
-from tools.report.numbers import number, percent
+from tools.report.numbers import number, percent, signed
 from tools.report.safe_text import first_lines, markdown_cell, markdown_fence, markdown_inline, one_line
 from tools.report.words import (
     SCALE_SENTENCE,
@@ -231,7 +231,7 @@ def _example(example: Example) -> list[str]:
 
 def _marks(shown: Shown) -> str:
     level = f" · {markdown_inline(shown.level, 80)}" if shown.level is not None else ""
-    evidence = f" · signed evidence {shown.evidence:+.2f}" if shown.evidence is not None else ""
+    evidence = f" · signed evidence {signed(shown.evidence)}" if shown.evidence is not None else ""
     residual = f" · residual {shown.residual:+.2f}" if shown.residual is not None else ""
     quote = f" · by “{markdown_inline(shown.quote, 120)}”" if shown.quote else ""
     return level + quote + evidence + residual

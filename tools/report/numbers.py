@@ -18,6 +18,11 @@ def number(value: float, rounding: Rounding = "nearest") -> str:
     return _rounded(value, 1, 2, rounding)
 
 
+def signed(value: float) -> str:
+    """Signed evidence, -1 to 1, with its sign: "+0.88", "-0.9999"; as `number` it shows 1 for nothing less."""
+    return f"{'-' if value < 0 else '+'}{number(abs(value))}"
+
+
 def _rounded(fraction: float, top: int, decimals: int, rounding: Rounding) -> str:
     exact = Decimal(repr(float(fraction))) * top
     if exact <= 0 or exact >= top:

@@ -14,7 +14,7 @@ from rich.text import Text
 from tools.report.curve import sweep_of
 from tools.report.document import Example, Parameter, Report, Shown
 from tools.report.fine_print import fine_print, judge_words, missing_sentence, parameter_facts, usage_sentence
-from tools.report.numbers import percent
+from tools.report.numbers import percent, signed
 from tools.report.paper import ALERT, DIM, HEADING, WIDEST, Paper
 from tools.report.safe_text import first_lines, one_line
 from tools.report.sweep_terminal import LEGEND, split_parts, transition_parts
@@ -223,7 +223,7 @@ def _marks(shown: Shown) -> str:
     if shown.quote:
         marks.append(f"by “{one_line(shown.quote, 120)}”")
     if shown.evidence is not None:
-        marks.append(f"signed evidence {shown.evidence:+.2f}")
+        marks.append(f"signed evidence {signed(shown.evidence)}")
     if shown.residual is not None:
         marks.append(f"residual {shown.residual:+.2f}")
     return f"[{'; '.join(marks)}]" if marks else ""

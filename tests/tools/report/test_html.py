@@ -7,10 +7,18 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.tools.report.samples import HOSTILE, empty_report, length_parameter, likelihood_report, report
+from tests.tools.report.samples import (
+    HOSTILE,
+    candidates,
+    empty_report,
+    length_parameter,
+    likelihood_report,
+    report,
+)
 from tools.report import html
-from tools.report.document import Report
+from tools.report.document import EXAMPLE_LIMIT, Example, Report, Shown
 from tools.report.safe_text import visible
+from tools.report.sweep_document import LevelPoint
 
 VOID = {"meta", "br", "img", "link", "input", "hr", "base", "rect", "line"}
 TAGS = {
@@ -158,6 +166,32 @@ def test_a_long_report_has_a_table_of_contents() -> None:
     page = Page(html.render(report(parameters=many, set=changed)))
     assert "Contents" in page.told()
     assert_plain(page)
+
+
+def test_a_report_of_the_largest_kind_stays_small() -> None:
+    """Eight parameters with four pairs of the longest answers, every token another shade, 60 checkpoints, and 500
+    candidates."""
+    words = length_parameter()
+    text = " ".join(f"w{i:03d}" for i in range(EXAMPLE_LIMIT // 5))
+    ends = tuple(range(2, len(text), 3))
+    shown = Shown(
+        sample_id="a" * 20,
+        response=text,
+        level="under 12 words",
+        token_ends=ends,
+        token_evidence=tuple(5.0 * (-1) ** i for i in range(len(ends))),
+    )
+    examples = tuple(Example(prompt_id=f"q{i}", prompt=text, before=shown, after=shown) for i in range(4))
+    levels = tuple(LevelPoint(at=float(i), value=0.5, low=0.4, high=0.6) for i in range(60))
+    many = tuple(
+        words.model_copy(update={"id": f"p{i}", "examples": examples, "levels": levels, "shown": "mean level"})
+        for i in range(8)
+    )
+    tried = tuple(candidates()[0].model_copy(update={"id": f"c{i}", "name": text[:80]}) for i in range(500))
+    chosen = report().set.model_copy(update={"parameters": tuple(one.id for one in many)})
+    page = html.render(report(parameters=many, set=chosen, candidates=tried))
+    assert len(page.encode("utf-8")) < 3_000_000
+    assert page.count('<mark class="a4">') > 10_000
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "".join(HOSTILE)])

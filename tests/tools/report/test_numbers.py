@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.words import count
-from tools.report.numbers import listed, number, percent, probability_value
+from tools.report.numbers import listed, number, percent, probability_value, signed
 
 fractions = st.floats(min_value=1e-3, max_value=1 - 1e-3)
 
@@ -66,3 +66,18 @@ def test_small_words() -> None:
     assert listed([]) == ""
     assert listed(["a"]) == "a"
     assert re.fullmatch("a, b and c", listed(["a", "b", "c"]))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.884, "+0.88"),
+        (-0.884, "-0.88"),
+        (1.0, "+1.00"),
+        (-0.9999, "-0.9999"),
+        (0.999955, "+0.99996"),
+        (0.0, "+0.00"),
+    ],
+)
+def test_signed_evidence_is_never_certain_for_less(value: float, shown: str) -> None:
+    assert signed(value) == shown
