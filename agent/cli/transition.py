@@ -39,9 +39,9 @@ def transition(
     """Show where behavior changes along the sweep of RUN, and how sure that is.
 
     At each place between two checkpoints, the samples of those left of it are held against those right of it. With
-    log-likelihoods (`orderparam score`) the curve is exact; without, it is a lower bound: how well a held-out
-    reader tells the answers apart. A transition is a peak that stands above the median of the curve. All samples
-    are used.
+    log-likelihoods (`orderparam score`) the curve is their dissimilarity; without, a lower bound of it: how well a
+    held-out reader tells the answers apart. A transition is a peak that stands above the median of the curve. All
+    samples are used.
     """
     from agent.cli.ending import to_stdout
     from agent.cli.showing import print_page
