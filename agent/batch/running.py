@@ -119,6 +119,20 @@ class Batch:
         """The calls of this scope are written into the run's ledger."""
         self._ledgers[name].add((run.path / LEDGER_FILE).resolve())
 
+    def matrix_budget(self, run: Run, settings: DiscoverSettings) -> DiscoverSettings:
+        """The settings with what the matrix may still take, as the budget of its scope in the run's ledger."""
+        self.uses_ledger(self.matrix, run)
+        try:
+            dealt = self.purse.settings_of(self.matrix, settings)
+        except InputError:
+            return settings.model_copy(update={"max_calls": 0})
+        here = _spent((run.path / LEDGER_FILE).resolve(), self.matrix)
+        calls, cost = self.taken(self.matrix)
+        elsewhere = {"max_calls": calls - here.calls, "max_cost": cost - (here.cost or 0.0)}
+        limits = {key: getattr(dealt, key) for key in elsewhere}
+        left = {key: max(0, limit - elsewhere[key]) for key, limit in limits.items() if limit is not None}
+        return dealt.model_copy(update=left)
+
     # Threads
 
     def _in_threads(self, works: Sequence[Callable[[], _Result]]) -> list[_Result]:
