@@ -81,7 +81,14 @@ def _no_transition_sentences(transition: Transition, name: str, point: Transitio
     if point.at not in ends or (point.low or 0.0) <= median:
         return [said, held_to]
     which, verb = ends[point.at]
-    return [said, held_to, f"That is the {which} place: the sweep may {verb} inside a transition."]
+    seen = _seen_words(transition)
+    return [said, held_to, f"The largest is the {which} one: {seen} may {verb} inside a transition."]
+
+
+def _seen_words(transition: Transition) -> str:
+    """What the curve is of: the ends of a sweep may be gaps."""
+    ends = transition.curve[0], transition.curve[-1]
+    return "the sweep" if all(one.linear is not None for one in ends) else "the measured part of the sweep"
 
 
 def _peak_sentence(transition: Transition, peak: TransitionPeak, name: str, place: int) -> str:
@@ -92,11 +99,11 @@ def _peak_sentence(transition: Transition, peak: TransitionPeak, name: str, plac
     if peak.height.low is not None:
         stands += f" (at least {number(peak.height.low, 'down')})"
     if peak.open:
-        verbs = " and ".join("begin" if one == "start" else "end" for one in peak.open)
+        verbs = " and ".join("begins" if one == "start" else "ends" for one in peak.open)
         side = "that side" if len(peak.open) == 1 else "both sides"
+        where = f"where {_seen_words(transition)} {verbs}, maybe inside the transition"
         return (
-            f"{subject}, and {stands}. The sweep may {verbs} inside the transition, for the curve is still above "
-            f"half of that there: the width is open on {side}."
+            f"{subject}, and {stands}. The curve is still above half of that {where}: the width is open on {side}."
         )
     if peak.width.value is None:
         return f"{subject}, and {stands}; the sweep ends before the curve falls to half of that."

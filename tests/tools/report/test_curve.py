@@ -122,24 +122,28 @@ def test_a_change_at_every_place_is_spread_and_not_none() -> None:
 def test_what_is_largest_where_the_sweep_ends_may_go_on_beyond() -> None:
     assert (
         flat_sweep(0.2, 0.3, 0.4, 0.45, 0.5)[-1]
-        == "That is the last place: the sweep may end inside a transition."
+        == "The largest is the last one: the sweep may end inside a transition."
     )
-    assert flat_sweep(0.5, 0.3, 0.4)[-1] == "That is the first place: the sweep may begin inside a transition."
+    assert (
+        flat_sweep(0.5, 0.3, 0.4)[-1] == "The largest is the first one: the sweep may begin inside a transition."
+    )
+    gap = flat_sweep(0.2, 0.3, 0.4, 0.45, 0.5, None)
+    assert gap[-1] == "The largest is the last one: the measured part of the sweep may end inside a transition."
     assert len(flat_sweep(0.42, 0.38, 0.4)) == 2  # no larger than elsewhere, for all that is known
     linear = (0.9, 0.2, 0.1)
     for sides, words in (
+        (("start",), "where the sweep begins, maybe inside the transition: the width is open on that side."),
+        (("end",), "where the sweep ends, maybe inside the transition: the width is open on that side."),
         (
-            ("start",),
-            "begin inside the transition, for the curve is still above half of that there: the width is open "
-            "on that side.",
+            ("start", "end"),
+            "where the sweep begins and ends, maybe inside the transition: the width is open on both sides.",
         ),
-        (("end",), "end inside the transition"),
-        (("start", "end"), "begin and end inside the transition"),
     ):
         found = peak(2.0, width=Interval(value=None), open=sides)
         sweep = told(swept(linear=linear, at=2.0, largest=2.0, baseline=0.2, peaks=(found,)))
-        assert f"(at least 0.70). The sweep may {words}" in transition_sentences(sweep)[1]
-    assert "on both sides." in transition_sentences(sweep)[1]
+        assert transition_sentences(sweep)[1].endswith(
+            f"(at least 0.70). The curve is still above half of that {words}"
+        )
 
 
 def test_a_peak_as_narrow_as_the_sweep_says_so_and_a_bound_is_called_one() -> None:
