@@ -5,13 +5,14 @@ into a page element by element: those of a drawing, each with the attributes of 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
 from tools.report.figure_parts import CONFIG, CURVE, INK, LINE, PAPER, REST, SHADE, SOFT, Figure
+from tools.report.safe_text import one_line
 
 DOTS_PER_INCH = 300
 """Of PNG files, at the figure's own size of about 7 inches."""
@@ -45,30 +46,44 @@ def drawn(made: Iterable[Figure]) -> tuple[dict[str, str], dict[str, str]]:
         try:
             found[figure.name] = svg_of(json.dumps(figure.spec, sort_keys=True))
         except Exception as error:  # whatever the engine raises
-            failed[figure.name] = f"The figure {figure.name!r} could not be drawn: {_first_line(error)}."
+            failed[figure.name] = _failure(f"The figure {figure.name!r} could not be drawn", error)
     return found, failed
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200].rstrip(".")
+def files_of(svgs: Mapping[str, str]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """SVG, PDF and PNG of drawings by file name, and by name a sentence for each that could not be converted."""
+    files, failed = {}, {}
+    for name, svg in svgs.items():
+        files[f"{name}.svg"] = svg.encode("utf-8")
+        try:
+            files |= _converted(name, svg)
+        except Exception as error:  # whatever the engine raises
+            failed[name] = _failure(f"The figure {name!r} could not be made PDF and PNG", error)
+    return files, failed
+
+
+def _failure(said: str, error: Exception) -> str:
+    told = one_line(str(error).partition("\n")[0], 200).rstrip(".")
+    return f"{said}: {told or type(error).__name__}."
 
 
 @lru_cache(maxsize=128)
 def svg_of(spec: str) -> str:
-    """The drawing of a specification (as JSON) as an SVG file. Raises ImportError and ValueError."""
+    """The drawing of a specification (as JSON) as an SVG file. Raises ImportError, and what the engine or
+    the parser raises for what it cannot draw."""
     import vl_convert
 
-    return vl_convert.vegalite_to_svg(spec, config=CONFIG, allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg(spec, config=CONFIG, allowed_base_urls=[])
+    ElementTree.fromstring(svg)  # or the page could not take it in
+    return svg
 
 
-def files_of(svg: str) -> dict[str, bytes]:
-    """The drawing as a file of each kind, by its ending."""
+def _converted(name: str, svg: str) -> dict[str, bytes]:
     import vl_convert
 
     return {
-        "svg": svg.encode("utf-8"),
-        "pdf": vl_convert.svg_to_pdf(svg),
-        "png": vl_convert.svg_to_png(svg, ppi=DOTS_PER_INCH),
+        f"{name}.pdf": vl_convert.svg_to_pdf(svg),
+        f"{name}.png": vl_convert.svg_to_png(svg, ppi=DOTS_PER_INCH),
     }
 
 

@@ -76,6 +76,10 @@ class _Figures:
         self._made = {figure.name: figure for figure in figures_of(report)}
         self._drawn, self._failed = drawing.drawn(self._made.values())
 
+    @property
+    def any(self) -> bool:
+        return bool(self._made)
+
     def __contains__(self, name: str) -> bool:
         return name in self._made
 

@@ -8,6 +8,7 @@ from runs.files import explained, shown, write_bytes_whole, write_text_whole
 from tools.report import drawing, html, markdown
 from tools.report.document import Report
 from tools.report.figures import figures_of
+from tools.report.safe_text import markdown_inline
 
 FIGURES_FOLDER = "figures"
 
@@ -31,11 +32,11 @@ def save_pages(report: Report, folder: Path) -> list[str]:
     """
     made = figures_of(report)
     svgs, failed = drawing.drawn(made)
-    files = {
-        f"{name}.{ending}": data for name, svg in svgs.items() for ending, data in drawing.files_of(svg).items()
-    }
+    files, unmade = drawing.files_of(svgs)
     pictures = {
-        one.name: failed.get(one.name) or markdown.picture(one.described, f"{FIGURES_FOLDER}/{one.name}.svg")
+        one.name: markdown_inline(failed[one.name])
+        if one.name in failed
+        else markdown.picture(one.described, f"{FIGURES_FOLDER}/{one.name}.svg")
         for one in made
     }
     texts = {
@@ -53,4 +54,4 @@ def save_pages(report: Report, folder: Path) -> list[str]:
         write_bytes_whole(folder / FIGURES_FOLDER / name, data)
     for name, text in texts.items():
         write_text_whole(folder / name, text)
-    return list(failed.values())
+    return [*failed.values(), *unmade.values()]

@@ -181,11 +181,13 @@ class TestDrawing:
         svgs, failed = drawn(figures_of(along()))
         assert failed == {}
         assert list(svgs) == names(along())
-        files = files_of(svgs["transition"])
-        assert files["pdf"].startswith(b"%PDF-")
-        assert files["png"].startswith(b"\x89PNG\r\n")
-        assert int.from_bytes(files["png"][16:20]) > 1800, "dots across"
-        assert ElementTree.fromstring(files["svg"]).tag.endswith("svg")
+        files, failed = files_of(svgs)
+        assert failed == {}
+        assert set(files) == {f"{name}.{ending}" for name in svgs for ending in ("svg", "pdf", "png")}
+        assert files["transition.pdf"].startswith(b"%PDF-")
+        assert files["transition.png"].startswith(b"\x89PNG\r\n")
+        assert int.from_bytes(files["transition.png"][16:20]) > 1800, "dots across"
+        assert ElementTree.fromstring(files["transition.svg"]).tag.endswith("svg")
 
     def test_axes_carry_their_names_and_units(self) -> None:
         svgs, _ = drawn(figures_of(along()))
@@ -209,6 +211,9 @@ class TestDrawing:
         assert list(svgs) == ["parameter-2-levels"]
         assert failed["transition"].startswith("The figure 'transition' could not be drawn: ")
         assert "\n" not in failed["transition"]
+        files, failed = files_of({"transition": "<svg", "levels": svgs["parameter-2-levels"]})
+        assert list(files) == ["transition.svg", "levels.svg", "levels.pdf", "levels.png"]
+        assert failed["transition"].startswith("The figure 'transition' could not be made PDF and PNG: ")
 
     @pytest.mark.parametrize("text", HOSTILE)
     def test_hostile_text_is_text_in_every_drawing(self, text: str) -> None:
