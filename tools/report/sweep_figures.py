@@ -89,13 +89,15 @@ def _panel(rows: Sequence[Row], at_K: Sequence[float], upright: str, height: int
 
 # Along the sweep
 
-_LINES = ("linear, 95% interval", "Jensen-Shannon", "total variation")
-_MOST, _NORM = "where it changes most", "largest gradient norm"
+_LINEAR = {"exact": "linear, 95% interval", "lower": "linear, 95% lower limit"}
+_JS, _TV = "Jensen-Shannon", "total variation"
+_PEAK, _NORM = "peak above the median", "largest gradient norm"
 _STYLES: dict[str, tuple[str, list[int]]] = {
-    _LINES[0]: (CURVE, [1, 0]),
-    _LINES[1]: (SOFT, [2, 3]),
-    _LINES[2]: (SOFT, [7, 3]),
-    _MOST: (INK, [1, 0]),
+    _LINEAR["exact"]: (CURVE, [1, 0]),
+    _LINEAR["lower"]: (CURVE, [1, 0]),
+    _JS: (SOFT, [2, 3]),
+    _TV: (SOFT, [7, 3]),
+    _PEAK: (INK, [1, 0]),
     _NORM: (INK, [5, 4]),
 }
 """Color and dashes."""
@@ -124,15 +126,18 @@ def _curve_panel(found: Transition, at_B: Sequence[float]) -> Spec:
     y = {"scale": TO_ONE, "axis": {"title": upright, "tickCount": 5}}
     x = {"x": places(at_B, None)}
     linear = [_point_row(place, point, found) for place, point in enumerate(found.curve)]
-    lines = [{"series": _LINES[0], **row} for row in linear]
-    lines += [{"series": _LINES[1], "x": place, "value": one.js} for place, one in enumerate(found.curve)]
-    lines += [{"series": _LINES[2], "x": place, "value": one.tv} for place, one in enumerate(found.curve)]
+    lines: dict[str, list[Row]] = {
+        _LINEAR[found.bound]: linear,
+        _JS: [{"x": place, "value": one.js} for place, one in enumerate(found.curve)],
+        _TV: [{"x": place, "value": one.tv} for place, one in enumerate(found.curve)],
+    }
+    lines = {name: rows for name, rows in lines.items() if any(row["value"] is not None for row in rows)}
     spans = _spans(found, at_B)
-    uprights = [{"series": _MOST, "x": span["x"]} for span in spans]
+    uprights = [{"series": _PEAK, "x": span["x"]} for span in spans]
     norm = found.gradient_norm_peak
     if norm is not None and at_B[0] <= norm <= at_B[-1]:
         uprights.append({"series": _NORM, "x": place_of(norm, at_B)})
-    key = _key({row["series"] for row in [*lines, *uprights]})
+    key = _key({*lines, *(row["series"] for row in uprights)})
     return {
         "width": WIDTH,
         "height": 190,
@@ -144,13 +149,17 @@ def _curve_panel(found: Transition, at_B: Sequence[float]) -> Spec:
             },
             {"data": {"values": uprights}, "mark": {"type": "rule", "strokeWidth": 1.3}, "encoding": {**x, **key}},
             *(
-                line([row for row in lines if row["series"] == name], x, y, {"strokeWidth": wide}, key)
-                for name, wide in zip(_LINES, (2, 1.2, 1.2), strict=True)
+                line([{"series": name, **row} for row in rows], x, y, {"strokeWidth": _wide(name)}, key)
+                for name, rows in lines.items()
             ),
             *whiskers(linear, x, y, across="y"),
             dots(linear, x, y),
         ],
     }
+
+
+def _wide(name: str) -> float:
+    return 1.2 if name in (_JS, _TV) else 2.0
 
 
 def _key(drawn: Collection[str]) -> Spec:

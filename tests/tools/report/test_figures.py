@@ -56,7 +56,7 @@ class TestShares:
         assert (rest["from"], rest["to"]) == pytest.approx((share, 1))
         assert [bar["fill"] for bar in bars] == [PARTS[0], PARTS[1], REST]
         assert [bar["digit"] for bar in bars] == ["1", "2", ""]
-        assert rest["label"] == "unexplained 6%"
+        assert rest["label"] == "unexplained about 6%"
 
     def test_each_alone_with_its_interval(self) -> None:
         made = likelihood_report()
@@ -124,7 +124,7 @@ class TestTransition:
         linear = [row["value"] for row in lines if row["series"].startswith("linear")]
         assert linear == [*LINEAR[:3], None, LINEAR[4]], "a gap where nothing was measured"
         uprights = {row["series"]: row["x"] for row in rows_of(figure, "rule", 0) if "series" in row}
-        assert uprights == {"where it changes most": 2, "largest gradient norm": 1}
+        assert uprights == {"peak above the median": 2, "largest gradient norm": 1}
         beyond = rows_of(curve_of(swept(gradient_norm_peak=300.0, at=None)), "rule", 0)
         assert not [row for row in beyond if "series" in row]
 
@@ -145,6 +145,15 @@ class TestTransition:
         titles = [panel["layer"][-1]["encoding"]["y"]["axis"]["title"] for panel in figure.spec["vconcat"]]
         assert titles == ["dissimilarity", "gradient norm", "loss"]
         assert figure.spec["vconcat"][-1]["layer"][0]["encoding"]["x"]["axis"]["title"] == "step (optimizer steps)"
+
+    def test_a_bound_has_lower_limits_and_what_is_not_there_is_not_in_the_legend(self) -> None:
+        points = tuple(TransitionPoint(at=float(i), linear=0.5, low=0.4) for i in range(3))
+        figure = curve_of(swept(curve=points, bound="lower", gradient_norm_peak=None))
+        assert {row["series"] for row in rows_of(figure, "line", 0)} == {"linear, 95% lower limit"}
+        assert [(row["low"], row["high"]) for row in rows_of(figure, "point", 0)] == [(0.4, 0.5)] * 3
+        told = set(ElementTree.fromstring(drawn([figure])[0]["transition"]).itertext())
+        assert {"dissimilarity, lower bound", "linear, 95% lower limit"} <= told
+        assert not {"Jensen-Shannon", "largest gradient norm"} & told
 
     def test_a_long_sweep_has_few_labels_and_all_points(self) -> None:
         figure = curve_of(swept(linear=tuple(0.1 for _ in range(100))))
