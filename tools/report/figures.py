@@ -89,7 +89,7 @@ def _bars_together(report: Report, row: str, known: bool) -> list[Row]:
     bars = _bars_of_gains(report, row, pieces)
     whole, end = 1.0 if known else report.total.linear.value or 0.0, sum(pieces)
     if whole > end:
-        rest = f"{UNEXPLAINED} {percent(whole - end) if known else number(whole - end)}"
+        rest = f"{UNEXPLAINED} about {percent(whole - end) if known else number(whole - end)}"
         bars += [_bar(place, end, whole, None, rest) for place in (row, UNEXPLAINED)]
     return bars
 
