@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture import disk, documents, files, inputs
+from tests.torture import disk, documents, files, inputs, kills, secrets
 from tests.torture.tally import Tally
 
 
@@ -30,6 +30,8 @@ ATTACKS = {
     "documents": Attack(documents.attack, 2_000),
     "files": Attack(files.attack, 500),
     "disk": Attack(disk.attack, 40),
+    "kills": Attack(kills.attack, 200),
+    "secrets": Attack(secrets.attack, len(secrets.leaks())),
 }
 
 

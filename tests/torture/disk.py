@@ -1,7 +1,7 @@
 """No space left on the disk, at any byte of what a command writes: one line, exit code 4, and the same in the end.
 
-The run lies on a small disk in memory, which needs the right to mount one. A ballast leaves so many bytes; once the
-command has failed the ballast goes, and the same command must come to the same report.
+The run lies on a small disk in memory, which needs the right to mount one. A ballast leaves so many bytes; once
+the command has failed the ballast goes, and the same command must come to the same report.
 """
 
 import shutil
@@ -64,7 +64,7 @@ def discover(run: Path) -> list[str]:
 
 
 def attempt(source: Path, spared: Path, disk: Path, left: int) -> bool:
-    """Whether the command came to its end with so many bytes; if not, it must have said why, and must go on later."""
+    """Whether the command came to its end with so many bytes; if not, it must have said why, and go on later."""
     run = shutil.copytree(source, disk / "run")
     ballast = disk / "ballast"
     try:
