@@ -55,7 +55,7 @@ def shares(report: Report) -> Figure:
     In shares of the total, or in dissimilarity where shares say nothing.
     """
     known = share_is_known(report)
-    together = "together" if len(report.parameters) > 1 else "captured"
+    together = _together(report, known)
     names = [f"{place}  {one_line(one.name, 32)}" for place, one in enumerate(report.parameters, start=1)]
     singles = [one.share if known else one.dissimilarity for one in report.parameters]
     bars = _bars_together(report, together, known)
@@ -80,6 +80,14 @@ def shares(report: Report) -> Figure:
         ],
     }
     return Figure("shares", spec, f"Bar of the total: {'; '.join(dict.fromkeys(bar['label'] for bar in bars))}.")
+
+
+def _together(report: Report, known: bool) -> str:
+    """The name of the set's row, which agrees with what kind of bound a regression makes of it."""
+    name = "together" if len(report.parameters) > 1 else "captured"
+    if report.set.estimator == "table":
+        return name
+    return f"{name}, about" if known and report.total.bound == "lower" else f"{name}, at least"
 
 
 def _bars_together(report: Report, row: str, known: bool) -> list[Row]:

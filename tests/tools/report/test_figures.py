@@ -78,6 +78,12 @@ class TestShares:
         ends = [row["to"] for row in rows_of(figure, "bar") if row["row"] == "together"]
         assert ends[1:] == pytest.approx([0.892, 0.953])
 
+    @pytest.mark.parametrize(("made", "row"), [(likelihood_report(), "at least"), (report(), "about")])
+    def test_a_regression_is_a_bound(self, made: Report, row: str) -> None:
+        by_regression = made.set.model_copy(update={"estimator": "regression"})
+        figure = shares(made.model_copy(update={"set": by_regression}))
+        assert rows_of(figure, "bar")[0]["row"] == f"together, {row}"
+
     def test_what_is_not_separable_from_nothing_has_no_length(self) -> None:
         harm = harm_parameter()
         unsure = harm.model_copy(update={"share": harm.share.model_copy(update={"one_sided": True})})
