@@ -1,7 +1,7 @@
 """Commands of every stage, killed at any moment and run again: what they leave equals that of one that was spared.
 
-Each attempt begins with what lay on the disk before the stage, kills the command one to three times after a part of
-the time that it takes undisturbed, and lets it come to its end.
+Each attempt begins with what lay on the disk before the stage, kills the command one to three times after a part
+of the time that it takes undisturbed, and lets it come to its end.
 """
 
 import json
@@ -129,7 +129,7 @@ def stages(folder: Path, only: Sequence[str] = ()) -> Iterator[Stage]:
 
 
 def killed_after(seconds: float | None, arguments: Sequence[str], folder: Path) -> int:
-    """Runs a command in a folder and kills it after so many seconds, if it has not ended by then; its exit code."""
+    """Runs a command in a folder and kills it after so many seconds, if it has not ended; its exit code."""
     with subprocess.Popen(
         command(*arguments), cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
