@@ -7,9 +7,9 @@ from probes.errors import InputError
 from runs.directory import DISCOVERIES_FOLDER, Run
 from runs.files import explained, shown
 from runs.manifest import MANIFEST_FILE
+from runs.schema import REPORT_FILE
 from tools.report.document import Report
 
-REPORT_FILE = "report.json"
 PAGE_FILE = "report.html"
 
 

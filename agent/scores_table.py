@@ -13,7 +13,8 @@ from agent.state import CandidateState, is_judged
 from agent.workbench import Workbench
 from probes.errors import InputError
 from runs.files import explained, shown
-from runs.schema import SPLITS
+from runs.manifest import MANIFEST_FILE
+from runs.schema import REPORT_FILE, SPLITS
 
 SCORES_FILE = "scores.parquet"
 
@@ -46,7 +47,9 @@ def scores_table(bench: Workbench, chosen: Sequence[CandidateState]) -> pa.Table
 def read_scores(folder: Path) -> pa.Table:
     """What `scores_table` made, as it lies beside a report. Raises InputError: it is missing or damaged."""
     path = folder / SCORES_FILE
-    mended = f"remove {shown(folder / 'report.json')} and run the same command as then: it makes both again"
+    in_run = (folder.parent.parent / MANIFEST_FILE).is_file()
+    again = f"remove {shown(folder / REPORT_FILE)} and run the same command as then: it makes both again"
+    mended = again if in_run else "it lies beside the report in the run that it was made from"
     if not path.is_file():
         raise InputError(f"{shown(path)}: is missing; {mended}")
     with explained(path, "read"), open(path, "rb") as file:

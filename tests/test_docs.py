@@ -85,4 +85,4 @@ def test_defaults_that_the_pages_name_are_those_of_the_settings() -> None:
     defaults = DiscoverSettings.model_construct()
     pages = " ".join(" ".join(page.read_text("utf-8").split()) for page in PAGES)
     assert f"`--criteria-per-call`, {defaults.criteria_per_call} by default" in pages
-    assert f"at least {defaults.resamples} resamples" in pages
+    assert f"in {defaults.resamples} resamples" in pages

@@ -69,6 +69,8 @@ def test_pages_are_made_anew_from_the_report_alone(here: Here, two: Path, tmp_pa
         if path.name != "report.json":
             path.unlink() if path.is_file() else shutil.rmtree(path)
     assert here("report", "kept", folder=tmp_path)[1] == ""
+    _, err = here("report", "kept", "--format", "samples", folder=tmp_path, code=USAGE)
+    assert "scores.parquet: is missing; it lies beside the report in the run" in err
     out, err = here("report", "kept", "--rebuild", folder=tmp_path)
     assert (out, err) == ("", "the report: kept/report.html\n")
     for name in ("report.html", "report.md", "report.json"):

@@ -202,6 +202,13 @@ def _set_share(report: Report) -> str:
 
 
 def _value(value: JsonValue) -> str:
-    if value is None:
-        return _ABSENT
-    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 200)
+    """What differs, on one line: lists and records without their brackets."""
+    return one_line(_plain(value), 200) or _ABSENT
+
+
+def _plain(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -89,6 +89,18 @@ def test_what_differs_is_found_and_what_is_alike_is_not_told() -> None:
     assert not compare(a, b).same_report
 
 
+def test_what_differs_is_shown_without_brackets() -> None:
+    a = sample_report()
+    b = sample_report(
+        settings={**a.settings, "given": ["words", "x"], "max_calls": None},
+        splits=a.splits.model_copy(update={"read": 300}),
+    )
+    told = squeezed(printed(a, b, width=110))
+    assert "splits read 318, select 318, report 420, by sample read 300, select 318, report 420, by sample" in told
+    assert "setting: given – words, x" in told
+    assert "max_calls" not in told
+
+
 def test_numbers_are_those_of_the_reports() -> None:
     a, b = sample_report(), likelihood_report()
     record = compare(a, b)
