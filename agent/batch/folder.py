@@ -57,7 +57,10 @@ class BatchFolder:
             folder = cls(path, state)
             folder._ask(jobs)
             Ledger.open(path / LEDGER_FILE).close()
-            yield folder
+            try:
+                yield folder
+            finally:
+                Ledger.open(path / LEDGER_FILE).close()  # its log goes into it
 
     def run_folder(self, name: str) -> Path:
         """Where a run is made."""

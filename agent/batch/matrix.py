@@ -44,6 +44,7 @@ class Column:
     """A job with its run."""
 
     name: str
+    label: str
     run: Run
     settings: DiscoverSettings
     report: Report
@@ -68,6 +69,11 @@ class Matrix:
     def domains(self) -> list[Column]:
         """The columns that claims are about."""
         return [column for column in self.columns if column.name != POOLED]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What a person calls each job."""
+        return {column.name: column.label for column in self.columns}
 
     def cell(self, row: Row, column: str) -> Measured | None:
         """None where it was not measured."""
@@ -118,7 +124,7 @@ def matrix_of(batch: Batch, found: Sequence[Found], *, transfer: bool, progress:
     other jobs counts as one more report. Raises InputError and OutsideError.
     """
     columns = [
-        Column(one.job.name, one.run, one.settings, one.report)
+        Column(one.job.name, one.job.label, one.run, one.settings, one.report)
         for one in found
         if one.run is not None and one.report is not None
     ]
@@ -150,7 +156,7 @@ class _Work:
     def resamples(self) -> int:
         """As many as it takes for one cell to be found among all."""
         most = len(self.rows) * (len(self.domains) + 1)
-        settings = max(column.settings.resamples for column in self.columns)
+        settings = max((column.settings.resamples for column in self.columns), default=0)
         return min(MOST_RESAMPLES, max(settings, int(np.ceil(most / LEVEL))))
 
     def measure(self, column: Column) -> None:
@@ -158,7 +164,7 @@ class _Work:
         wanted = [one for one in self.columns if self._wants(one, column)]
         if not wanted:
             return
-        self.progress.stage(f"measuring the parameters on {column.name}", len(wanted))
+        self.progress.stage(f"measuring on {column.label}", len(wanted))
         unlimited = dict.fromkeys(("max_calls", "max_cost", "max_minutes"))
         plain = column.settings.model_copy(update={**unlimited, "model": (BUILTIN,), "judge": None})
         with column.run.locked():

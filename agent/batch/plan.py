@@ -1,7 +1,7 @@
 """What a batch does: its jobs with their settings, and the budget that they share."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -74,6 +74,9 @@ class Plan:
     budget: SharedBudget
     pooled: DiscoverSettings | None
     run: Path | None = None
+
+    def without_pooled(self) -> "Plan":
+        return replace(self, pooled=None)
 
 
 def plan_of_domains(run: Path, settings: DiscoverSettings, budget: SharedBudget, *, pooled: bool) -> Plan:

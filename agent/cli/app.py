@@ -6,6 +6,7 @@ import typer
 
 from agent.cli import (
     adopt,
+    batch,
     check,
     demo,
     discover,
@@ -72,6 +73,7 @@ app.command("score", epilog=score.HELP_END)(score.score)
 app.command("transition", epilog=transition.HELP_END)(transition.transition)
 app.command("discover", epilog=discover.HELP_END)(discover.discover)
 app.command("repl", epilog=repl.HELP_END)(repl.repl)
+app.command("batch", epilog=batch.HELP_END)(batch.batch)
 app.command("measure", epilog=measure.HELP_END)(measure.measure)
 app.command("report", epilog=report.HELP_END)(report.report)
 app.command("check", epilog=check.HELP_END)(check.check)

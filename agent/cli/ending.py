@@ -83,6 +83,11 @@ def warn(text: str) -> None:
     _say("warning", text)
 
 
+def say_error(text: str) -> None:
+    """An error on stderr, where another one follows that ends the command."""
+    _say("error", text)
+
+
 @contextmanager
 def to_stdout() -> Iterator[TextIO]:
     """Standard output for a result; a reader that has gone away (`| head`) is no error."""

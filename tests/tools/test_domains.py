@@ -44,7 +44,7 @@ def test_verdicts() -> None:
             [0.001, np.nan, np.nan],  # measured in one alone
         ]
     )
-    rows = [
+    rows: list[list[Estimate | None]] = [
         [strong, strong, none],
         [strong, none, none],
         [strong, weak, none],

@@ -1,0 +1,79 @@
+"""A batch's summary as one self-contained HTML file: no script, no external resource, and a policy against both.
+
+The single reports are linked by their place. Escaping is as in the page of a report (`tools.report.html`).
+"""
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from agent.batch import summary_words
+from agent.batch.summary import Cell, Summary
+from probes.words import count
+from tools.report import html, safe_text
+from tools.report.numbers import listed
+
+_HERE = Path(__file__).parent
+_REPORT_STYLE = Path(html.__file__).with_name("report.css")
+
+
+def render(summary: Summary) -> str:
+    """The whole page. All text of models and users in it is escaped; nothing of it is obeyed."""
+    style = "\n".join(path.read_text(encoding="utf-8") for path in (_REPORT_STYLE, _HERE / "summary.css"))
+    everything = [*summary.domains, *([summary.pooled] if summary.pooled is not None else [])]
+    rows = [
+        (verdict, members)
+        for verdict in summary_words.VERDICTS
+        if (members := [row for row in summary.parameters if row.verdict == verdict])
+    ]
+
+    return (
+        _environment()
+        .get_template("summary.html.jinja")
+        .render(
+            summary=summary,
+            rows=rows,
+            width=1 + len(everything),
+            everything=everything,
+            bounded=any(one.bound == "lower" for one in everything),
+            transfers=_transfers(summary),
+            alerts=[(one.label, alert) for one in everything for alert in one.warnings],
+            style=Markup(style),  # our own files, the only text that is not escaped
+            style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
+        )
+    )
+
+
+def _transfers(summary: Summary) -> list[tuple[str, list[tuple[Cell | None, str | None]]]]:
+    """By source the cells of all columns, with what kind of bound their totals are."""
+    everything = [*summary.domains, *([summary.pooled] if summary.pooled is not None else [])]
+    cells = {
+        (one.source, one.to): Cell(dissimilarity=one.dissimilarity, share=one.share, why=one.why)
+        for one in summary.transfers
+    }
+    sources = [one for one in everything if any(key[0] == one.name for key in cells)]
+    return [(one.label, [(cells.get((one.name, to.name)), to.bound) for to in everything]) for one in sources]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(words=summary_words, count=count, listed=listed)
+    environment.filters.update(line=safe_text.one_line)
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    return safe_text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
