@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 
-from tools.report.document import Example, Shown
+from tools.report.document import Example, Shown, cut_text
 from tools.report.safe_text import visible
 
 STEPS = (0.1, 0.5, 1.5, 4.0)
@@ -19,6 +19,9 @@ STEPS = (0.1, 0.5, 1.5, 4.0)
 DIFFERS = "differs"
 END = "⟨end⟩"
 """Stands for a token without text that ends an answer: it may carry most of the evidence."""
+
+_LONGEST = 1400
+"""Characters of an answer that are shown: a report made elsewhere may hold more than `cut_text` leaves."""
 
 _FEWEST_IN_COMMON = 1 / 3
 """Of the shorter answer's words; with fewer, nearly all would be marked."""
@@ -34,13 +37,15 @@ class Piece:
 
 def pieces_of(example: Example) -> dict[str, list[Piece]]:
     """The answers of an example in pieces, by side: shaded where the evidence is known, else marked as a pair."""
-    before, after = example.before, example.after
-    sides = {"before": before, "after": after}
-    marked = _differing(before.response, after.response) if before and after else {}
+    sides = {"before": example.before, "after": example.after}
+    shown = {side: one for side, one in sides.items() if one is not None}
+    texts = {side: cut_text(one.response, _LONGEST) for side, one in shown.items()}
+    marked = _differing(texts["before"], texts["after"]) if len(texts) == 2 else {}
     return {
-        side: _shaded(one) if one.token_ends else marked.get(side) or [Piece(visible(one.response), "")]
-        for side, one in sides.items()
-        if one is not None
+        side: _shaded(one)
+        if one.token_ends and len(one.response) <= _LONGEST
+        else marked.get(side) or [Piece(visible(texts[side]), "")]
+        for side, one in shown.items()
     }
 
 

@@ -89,6 +89,13 @@ class Shown(Record):
     token_ends: tuple[int, ...] = ()
     token_evidence: tuple[float, ...] = ()
 
+    @model_validator(mode="after")
+    def _tokens_lie_in_the_response(self) -> Self:
+        ends = (0, *self.token_ends, len(self.response))
+        if len(self.token_ends) != len(self.token_evidence) or list(ends) != sorted(ends):
+            raise ValueError("token_ends must rise within the response, one for each of token_evidence")
+        return self
+
 
 class Example(Record):
     """Answers to one prompt: a pair, or one side only."""

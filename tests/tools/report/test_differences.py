@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tests.tools.report.samples import HOSTILE, pair
 from tools.report.differences import DIFFERS, END, STEPS, Piece, pieces_of, shading
@@ -83,6 +84,21 @@ def test_shades_by_step(evidence: float, style: str) -> None:
 
 def test_the_token_that_ends_an_answer_is_shown_though_it_has_no_text() -> None:
     assert tokens("No.", (3, 3), (-0.2, -5.4)) == [Piece("No.", "a1"), Piece(END, "a4")]
+
+
+def test_answers_that_no_builder_cut_are_cut_here() -> None:
+    long = Shown(sample_id="a", response="a b " * 50_000, token_ends=(1,), token_evidence=(9.0,))
+    made = pieces_of(Example(prompt_id="q", prompt="p", before=long, after=long))
+    assert whole(made["before"]).endswith("[... 198,600 more characters]")
+    assert [piece.style for piece in made["before"]] == [""]
+
+
+@pytest.mark.parametrize(
+    ("ends", "evidence"), [((1, 2), (0.5,)), ((2, 1), (0.5, 0.5)), ((4,), (0.5,)), ((-1,), (0.5,)), ((), (0.5,))]
+)
+def test_tokens_that_are_not_of_the_answer_are_refused(ends: tuple[int, ...], evidence: tuple[float, ...]) -> None:
+    with pytest.raises(ValidationError, match="token_ends must rise"):
+        Shown(sample_id="a", response="abc", token_ends=ends, token_evidence=evidence)
 
 
 def test_what_was_cut_away_has_no_shade_and_no_end() -> None:
