@@ -65,7 +65,7 @@ def _matrix(summary: Summary, everything: Sequence[Domain]) -> Iterator[str]:
         return
     yield "The share of the domain's own change that a parameter captures there, alone; bold where it was seen."
     yield ""
-    head = ["parameter", *("all together" if one is summary.pooled else one.label for one in everything)]
+    head = ["parameter", *(one.label for one in everything)]
     yield from _table(head, [_row(summary, row, everything) for row in summary.parameters])
     for verdict, title in VERDICTS.items():
         for row in summary.parameters:

@@ -36,8 +36,7 @@ def _matrix(summary: Summary) -> Table:
     )
     table.add_column("parameter", max_width=30)
     for one in everything:
-        name = "all together" if one is summary.pooled else one_line(one.label, 40)
-        table.add_column(Text(name), justify="right", max_width=14)
+        table.add_column(Text(one_line(one.label, 40)), justify="right", max_width=14)
     for row in summary.parameters:
         cells = [Text(one_line(row.name, 40))]
         for one in everything:

@@ -6,7 +6,7 @@ from agent.batch.summary import Cell, Domain, RowRecord, Summary
 from probes.words import count
 from tools.report.numbers import listed, number, percent, probability_value
 from tools.report.safe_text import one_line
-from tools.report.words import interval_words, not_separable, total_words
+from tools.report.words import interval_words, limits, not_separable, total_words
 
 VERDICTS = {
     "common": "Common to several domains",
@@ -16,6 +16,8 @@ VERDICTS = {
 }
 
 NOT_MEASURED = "–"
+TOGETHER = "all together"
+"""What the discovery over all domains is called."""
 
 
 def labels_of(summary: Summary) -> dict[str, str]:
@@ -164,14 +166,16 @@ def usage_sentence(summary: Summary) -> str:
 
 def captured_cell(domain: Domain) -> str:
     """The share that a domain's own set captures there."""
-    if domain.captured is None or not domain.parameters:
+    own = domain.captured
+    if own is None or own.value is None or not domain.parameters:
         return NOT_MEASURED
-    words = interval_words(domain.captured, as_percent=True)
-    bounded = domain.bound == "lower" and domain.captured.value is not None and not domain.captured.one_sided
-    return f"at most {words}" if bounded else words
+    if own.one_sided or domain.bound != "lower":
+        return interval_words(own, as_percent=True)
+    between = limits(own, as_percent=True)
+    return f"at most {percent(own.value, 'up')}" + (f" ({between})" if between else "")
 
 
 def found_words(summary: Summary, row: RowRecord) -> str:
     """The jobs whose search chose a parameter."""
     labels = labels_of(summary)
-    return listed([labels.get(name, "all together") for name in row.found_in])
+    return listed([labels.get(name, TOGETHER) for name in row.found_in])

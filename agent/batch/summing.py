@@ -10,7 +10,7 @@ from agent.batch.measuring import Measured
 from agent.batch.plan import POOLED
 from agent.batch.running import Found
 from agent.batch.summary import Cell, Domain, RowRecord, Summary, Transfer
-from agent.batch.summary_words import verdict_words
+from agent.batch.summary_words import TOGETHER, verdict_words
 from runs.directory import DISCOVERIES_FOLDER
 from runs.manifest import program_version
 from tools.domains import LEVEL, Decided
@@ -30,7 +30,10 @@ def summary_of(
     """folder: where the summary will lie. taken: by the matrix. line_of: what is said of an error."""
     domains = tuple(_domain(one, folder, line_of) for one in found)
     whole = None if pooled is None else _domain(pooled, folder, line_of)
-    rows = tuple(_row(row, decided, matrix) for row, decided in zip(matrix.rows, matrix.decided, strict=True))
+    jobs = [one.job.name for one in found]
+    rows = tuple(
+        _row(row, decided, matrix, jobs) for row, decided in zip(matrix.rows, matrix.decided, strict=True)
+    )
     return Summary(
         version=program_version(),
         name=name,
@@ -54,13 +57,14 @@ _ORDER = ("common", "specific", "undecided", "not shown")
 
 def _domain(found: Found, folder: Path, line_of: Callable[[Exception], str]) -> Domain:
     job, run, report = found.job, found.run, found.report
+    label = TOGETHER if job.name == POOLED else job.label
     if run is None or report is None:
         error = "it was not run" if found.error is None else line_of(found.error)
-        return Domain(name=job.name, label=job.label, status="failed", error=error)
+        return Domain(name=job.name, label=label, status="failed", error=error)
     page = run.path / DISCOVERIES_FOLDER / report.name / "report.html"
     return Domain(
         name=job.name,
-        label=job.label,
+        label=label,
         status="done",
         run=_from(folder, run.path),
         report=_from(folder, page),
@@ -82,14 +86,14 @@ def _from(folder: Path, path: Path) -> str:
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
-def _row(row: Row, decided: Decided, matrix: Matrix) -> RowRecord:
+def _row(row: Row, decided: Decided, matrix: Matrix, jobs: Sequence[str]) -> RowRecord:
     domains = matrix.domains
     names = [one.name for one in domains]
-    cells = {
+    cells = dict.fromkeys(jobs, Cell(why="the job failed"))
+    cells |= {
         one.name: _cell(matrix, row, one, matrix.p_RD[matrix.rows.index(row), d], decided.q_D[d])
         for d, one in enumerate(domains)
     }
-    measured = [name for name in names if cells[name].why is None]
     seen = tuple(names[d] for d in decided.seen)
     shifts = [cells[name].shift for name in seen]
     signs = {math.copysign(1, shift) for shift in shifts if shift}
@@ -105,7 +109,7 @@ def _row(row: Row, decided: Decided, matrix: Matrix) -> RowRecord:
         found_in=row.found_in,
         verdict=decided.verdict,
         seen_in=seen,
-        everywhere=len(seen) == len(measured) == len(names) > 1,
+        everywhere=len(seen) == len(jobs) > 1,
         of=None if decided.of is None else names[decided.of],
         opposite=len(signs) > 1,
         says="",
