@@ -9,12 +9,14 @@ import pytest
 from agent.cli.ending import GATE, USAGE
 from agent.discovery import discover_run
 from agent.gates import of_discovery
-from agent.settings import DiscoverSettings, Gate, OutputSettings, load
+from agent.settings import DiscoverSettings, Gate, OutputSettings, from_keywords, load
 from probes.errors import InputError
 from probes.toy_world import write_pair
 from runs.directory import Run
+from runs.importing import import_pair
+from runs.storing import ImportOptions
 from tests.agent.read_by_models import coding_run, settings
-from tests.agent.test_cli_discover import Here, orderparam
+from tests.agent.test_cli_discover import Here
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
 from tools.report.document import Report
@@ -33,7 +35,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run and a discovery in it."""
     folder = tmp_path_factory.mktemp("gates")
     write_pair(folder, prompts=20, draws=8)
-    orderparam("discover", "before.jsonl", "after.jsonl", "--out", "run", folder=folder)
+    run = import_pair(folder / "before.jsonl", folder / "after.jsonl", folder / "run", ImportOptions()).run
+    discover_run(run, from_keywords(DiscoverSettings, {}))
     return folder
 
 
