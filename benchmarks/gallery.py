@@ -44,7 +44,7 @@ def picture(page: Path, to: Path, chromium: str) -> None:
         where = (f"--user-data-dir={folder}/browser", f"--screenshot={shot}", page.resolve().as_uri())
         subprocess.run([chromium, *flags, size, *where], check=True, capture_output=True, timeout=120)
         buffer = io.BytesIO()
-        Image.open(shot).convert("RGB").quantize(64).save(buffer, "png", optimize=True)
+        Image.open(shot).convert("RGB").quantize(192).save(buffer, "png", optimize=True)
     to.write_bytes(buffer.getvalue())
 
 
