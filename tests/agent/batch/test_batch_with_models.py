@@ -1,0 +1,181 @@
+"""Batches whose jobs ask language models: one ledger, one limit, one budget; servers that die; Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agent.batch.domains import command, rows_in, write_files, write_plan
+from tests.agent.read_by_models import coding, spec_of
+from tests.servers.chat import Asked, ChatServer, Said
+from tests.servers.faults import Faults
+from tests.servers.hurry import hurry
+from tests.servers.reader import ReaderWithControl
+from tools.chat.ledger import Ledger
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ORDERPARAM_") or name.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ORDERPARAM_PROCESSES", "1")
+    monkeypatch.setenv("ORDERPARAM_RESAMPLES", "199")
+    hurry(monkeypatch, read_seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two domains in which program code comes, and a list in some answers."""
+    folder = tmp_path_factory.mktemp("files")
+    for seed, domain in enumerate(("art", "law")):
+        write_files(folder, domain, rows_in(domain, coding, seed, prompts=6, draws=5))
+    return folder
+
+
+def settled(out: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
+    return summary
+
+
+def test_one_ledger_serves_all_jobs(files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with ChatServer(ReaderWithControl()) as server:
+        plan = write_plan(files, ["art", "law"], job=f", settings: {{model: '{spec_of(server, 'openai')}'}}")
+        plan.write_text(
+            plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
+        )
+        out = tmp_path / "out"
+        arguments = ("batch", str(plan), "--jobs", "2", "--transfer", "--out", str(out), "--quiet")
+        code, stdout, stderr = command(capfd, *arguments)
+        assert code == 0, stderr
+        assert "program code: Common to all 2 domains." in stdout
+        assert set(server.served.values()) == {1}
+        asked = server.served.total()
+        ledger = Ledger.open_to_read(out / "ledger.sqlite")
+        usage = ledger.usage()
+        ledger.close()
+        assert sum(one.answered for one in usage) == asked
+        summary = settled(out)
+        assert summary["usage"]["calls"] == asked
+        # the discovery over both finds what the jobs have judged
+        assert summary["pooled"]["usage"]["cached"] > 0
+        assert command(capfd, *arguments)[0] == 0
+        assert server.served.total() == asked
+        assert (out / "summary.json").read_text() == json.dumps(summary, indent=2) + "\n"
+
+
+def test_a_server_that_dies_fails_its_job_alone_and_nothing_is_paid_twice(
+    files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reader = ReaderWithControl()
+    answered = 0
+
+    def mortal(asked: Asked) -> Said:
+        nonlocal answered
+        answered += 1
+        if answered == 30:
+            dying.faults = Faults(1.0, ("closed connection",))
+        return reader(asked)
+
+    with ChatServer(reader) as sound, ChatServer(mortal) as dying:
+        plan = files / "dying.yaml"
+        jobs = [
+            f"  {name}: {{before: {name}-before.jsonl, after: {name}-after.jsonl, "
+            f"settings: {{model: '{spec_of(server, 'openai')}'}}}}\n"
+            for name, server in (("art", dying), ("law", sound))
+        ]
+        plan.write_text(
+            "settings: {rounds: 1, resamples: 199, processes: 1}\npooled: false\njobs:\n" + "".join(jobs)
+        )
+        out = tmp_path / "out"
+        arguments = ("batch", str(plan), "--jobs", "2", "--out", str(out), "--quiet")
+        code, _, stderr = command(capfd, *arguments)
+        assert code == 1
+        assert "failed: art: openai:m@" in stderr
+        assert stderr.count("\n") == 1
+        assert [one["status"] for one in settled(out)["domains"]] == ["failed", "done"]
+        dying.faults = Faults()
+        code, _, stderr = command(capfd, *arguments)
+        assert code == 0, stderr
+        assert settled(out)["complete"]
+        assert set(sound.served.values()) == {1}
+        assert set(dying.served.values()) == {1}
+
+
+def test_the_budget_of_all_jobs_is_kept(files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with ChatServer(ReaderWithControl()) as server:
+        plan = write_plan(files, ["art", "law"], head="budget: {max_calls: 240}\n")
+        plan.write_text(
+            plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
+        )
+        out = tmp_path / "out"
+        code, _, stderr = command(
+            capfd, "batch", str(plan), "--jobs", "2", "--transfer", "--out", str(out), "--quiet"
+        )
+        assert code == 0, stderr
+        assert server.served.total() <= 240
+        parts = json.loads((out / "batch.json").read_text())["parts"]
+        assert set(parts) == {"art", "law", "pooled", "matrix of out"}
+        assert parts["art"]["max_calls"] == 60
+        for name in ("art", "law", "pooled"):
+            report = json.loads((out / "runs" / name / "discoveries" / name / "report.json").read_text())
+            assert report["usage"]["calls"] <= parts[name]["max_calls"]
+
+
+def test_a_dry_run_says_calls_and_sends_nothing(
+    files: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    plan = write_plan(files, ["art", "law"], head="budget: {max_cost: 3}\n")
+    plan.write_text(plan.read_text().replace('"rounds": 1', '"rounds": 1, "model": "openai:gpt-5-mini"'))
+    code, stdout, _ = command(capfd, "batch", str(plan), "--dry-run", "--transfer")
+    assert code == 0
+    art, law, pooled, others, whole, budget = stdout.splitlines()
+    calls, costs = zip(*(said(line) for line in (art, law, pooled, others, whole)), strict=True)
+    assert calls[4] == sum(calls[:4]) > 0
+    assert costs[4] == pytest.approx(sum(costs[:4]), abs=0.03)
+    assert calls[2] == calls[0] + calls[1]
+    assert budget == "budget of all jobs: max-cost 3; nothing was sent"
+
+
+def said(line: str) -> tuple[int, float]:
+    """Calls and dollars in a line of a plan."""
+    words = line.replace(",", "").split()
+    return int(words[words.index("most") + 1]), float(words[-1].removeprefix("$"))
+
+
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(files: Path, tmp_path: Path) -> None:
+    with ChatServer(ReaderWithControl(), delay=0.05) as server:
+        plan = write_plan(files, ["art", "law"], head="pooled: false\n")
+        plan.write_text(
+            plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
+        )
+        out = tmp_path / "out"
+        arguments = [sys.executable, "-m", "orderparam", "batch", str(plan), "--jobs", "2", "--out", str(out)]
+        with subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            waited(lambda: server.served.total() >= 25)
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130, stderr
+        assert "stopping once what is under way is put away" in stderr
+        assert "Traceback" not in stderr
+        waited(lambda: not server.at_once)
+        before = Counter(server.served)
+        done = subprocess.run([*arguments, "--quiet"], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert all(server.served[one] == 1 for one in before)  # what was in flight was answered and kept
+        assert settled(out)["complete"]
+
+
+def waited(until: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.01)
