@@ -89,8 +89,9 @@ def _row(summary: Summary, row: RowRecord, everything: Sequence[Domain]) -> list
 
 def _domain(one: Domain) -> list[str]:
     if one.status == "failed":
-        return [one.label, f"failed: {one.error or ''}", "", "", ""]
-    return [one.label, total_cell(one), captured_cell(one), str(len(one.parameters)), one.report or ""]
+        return [one.label, f"failed: {markdown_cell(one.error or '', 300)}", "", "", ""]
+    report = markdown_cell(one.report or "")
+    return [one.label, total_cell(one), captured_cell(one), str(len(one.parameters)), report]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -154,7 +154,7 @@ def a_row(cells: dict[str, Cell], verdict: Any, seen: tuple[str, ...], **more: A
 
 
 def a_summary() -> Summary:
-    done = {
+    done: dict[str, Any] = {
         "status": "done",
         "bound": "lower",
         "total": interval(0.5, 0.4, 0.6),
