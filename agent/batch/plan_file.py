@@ -137,7 +137,9 @@ class _Reading:
             found = self._loader.construct_object(node)
         except (ValueError, yaml.YAMLError):
             found = node.value
-        return found if isinstance(found, str | int | float | bool | None) else node.value
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            return found if str(found) == node.value else node.value  # 20:40 and 010 are what stands there
+        return found if isinstance(found, str | bool | None) else node.value
 
     def _mapping(self, node: Any, place: Place) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -56,12 +56,17 @@ def batch(
         str | None,
         typer.Option("--by", metavar="domain", help="Take a run apart by the domains of its prompts, a job each."),
     ] = None,
-    jobs: Annotated[str, typer.Option("--jobs", metavar="N", help="Jobs at once.  [default: 1]")] = "1",
+    jobs: Annotated[str | None, typer.Option("--jobs", metavar="N", help="Jobs at once.  [default: 1]")] = None,
     transfer: Annotated[
         bool, typer.Option("--transfer", help="Measure the parameters of each job on every other one.")
     ] = False,
     pooled: Annotated[
-        bool, typer.Option("--pooled/--no-pooled", help="Discover over all domains together too.")
+        bool,
+        typer.Option(
+            "--pooled/--no-pooled",
+            help="Discover over all domains together too.  [default: --pooled]",
+            show_default=False,
+        ),
     ] = True,
     before: options.Before = None,
     after: options.After = None,
@@ -126,9 +131,11 @@ def batch(
     _show(ended, folder, as_json=as_json, quiet=quiet)
 
 
-def _at_once(text: str) -> int:
+def _at_once(text: str | None) -> int:
     from probes.errors import InputError
 
+    if text is None:
+        return 1
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 64):
         raise InputError(f"--jobs: {text[:40]!r}: a whole number from 1 to 64 is wanted")
     return int(text)

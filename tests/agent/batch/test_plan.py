@@ -71,6 +71,15 @@ def test_what_a_plan_leaves_open_comes_from_variables(tmp_path: Path, monkeypatc
     assert (job.settings.rounds, job.settings.seed) == (2, 7)
 
 
+def test_values_are_what_stands_there(tmp_path: Path) -> None:
+    """YAML would read 20:40 as a time of day in seconds, 010 as 8 and 1_000 as 1000."""
+    run_of(tmp_path / "RUN", rows_of(shorter, prompts=4, draws=4))
+    text = "settings: {min_gain: 0.020, resamples: 1_000}\njobs:\n  one: {run: RUN, before: 010, after: 20:40}\n"
+    (job,) = load_plan(plan(tmp_path, text)).jobs
+    assert (job.settings.before, job.settings.after) == ("010", "20:40")
+    assert (job.settings.min_gain, job.settings.resamples) == (0.02, 1000)
+
+
 def test_a_plan_of_one_job_has_nothing_to_pool(tmp_path: Path) -> None:
     assert load_plan(plan(tmp_path, JOB)).pooled is None
 
