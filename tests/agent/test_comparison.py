@@ -136,5 +136,5 @@ def test_a_domain_is_compared_alone_in_the_splits_of_its_run(tmp_path: Path) -> 
     split_of = dict(zip(whole.sample_ids, whole.split_N.tolist(), strict=True))
     assert [split_of[one] for one in even.sample_ids] == even.split_N.tolist()
     assert even.claim == "fixed"
-    with pytest.raises(InputError, match="--domain.*'odder'.*domains are 'even', 'odd'"):
+    with pytest.raises(InputError, match=r"--domain.*'odder'.*domains are 'even', 'odd'"):
         comparison_of(run, None, None, domain="odder")

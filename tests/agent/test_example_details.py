@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from agent.discovery import discover_run
-from agent.settings import DiscoverSettings
+from agent.settings import DiscoverSettings, from_keywords
 from probes.errors import InputError
 from tests.agent.test_word_marks import EVIDENCE, TEXT, WORDS, token_run, words_are_tokens
 from tests.agent.worlds import rows_of, run_of
@@ -15,7 +15,7 @@ from tools.report.document import EXAMPLE_LIMIT, Report, Shown
 
 __all__ = ["words_are_tokens"]  # a fixture: the tokenizer of these runs
 
-SETTINGS = DiscoverSettings(processes=1, resamples=199)
+SETTINGS = from_keywords(DiscoverSettings, {"processes": 1, "resamples": 199})
 
 
 def shown(report: Report) -> list[Shown]:

@@ -267,7 +267,7 @@ def test_thinking_is_said_and_its_unequal_share_a_warning(tmp_path: Path) -> Non
     )
     assert any("differ in how many responses hold a thinking block" in one for one in kept.warnings)
     paths = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
-    stripped = import_pair(*paths, tmp_path / "stripped", ImportOptions(thinking="strip"))
+    stripped = import_pair(before, after, tmp_path / "stripped", ImportOptions(thinking="strip"))
     assert responses_of(stripped, 1) == [row["response"] for row in rows("a")]
     assert any("were stripped: 0 before, 12 after" in note for note in stripped.notes)
 
@@ -362,10 +362,10 @@ NESTED = ANY | st.dictionaries(ANY_TEXT, ANY, max_size=2)
 def test_a_temperature_that_is_no_number_is_not_kept(tmp_path: Path) -> None:
     log = {"eval": {"model_generate_config": {"temperature": math.nan}}, "status": "success"}
     samples = [{"input": f"q{n}", "output": {"choices": [{"message": {"content": "a"}}]}} for n in range(3)]
-    paths = [tmp_path / "a.json", tmp_path / "b.json"]
-    for path in paths:
+    before, after = tmp_path / "a.json", tmp_path / "b.json"
+    for path in (before, after):
         path.write_text(json.dumps({**log, "samples": samples}), "utf-8")
-    assert import_pair(*paths, tmp_path / "run").run.manifest.sampling.temperature is None
+    assert import_pair(before, after, tmp_path / "run").run.manifest.sampling.temperature is None
 
 
 BESIDE = ("id", "domain", "scores", "sample", "finish_reason", "aligned", "system_prompt", "temperature", "\ud800")

@@ -26,9 +26,9 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "orderparam", *(str(argument) for argument in arguments)]
 
 
-def ended(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
-    """The command, run to its end. Standard error is kept."""
-    return subprocess.run(arguments, env=environment(), capture_output=True, text=True)
+def ended(arguments: list[str], folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """The command, run to its end in a folder, or here. What it says is kept."""
+    return subprocess.run(arguments, cwd=folder, env=environment(), capture_output=True, text=True)
 
 
 def report_of(run: Path, name: str = "d1") -> Any:
