@@ -267,7 +267,7 @@ def test_thinking_is_said_and_its_unequal_share_a_warning(tmp_path: Path) -> Non
     )
     assert any("differ in how many responses hold a thinking block" in one for one in kept.warnings)
     paths = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
-    stripped = import_pair(before, after, tmp_path / "stripped", ImportOptions(thinking="strip"))
+    stripped = import_pair(*paths, tmp_path / "stripped", ImportOptions(thinking="strip"))
     assert responses_of(stripped, 1) == [row["response"] for row in rows("a")]
     assert any("were stripped: 0 before, 12 after" in note for note in stripped.notes)
 
