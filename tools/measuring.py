@@ -4,6 +4,7 @@ Each text is scored by itself, so the numbers do not depend on how many processe
 joblib's (loky): they start without running the user's script again, and are gone when the main process is.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 
@@ -20,6 +21,9 @@ FEW_CHARACTERS = 3_000_000
 CHUNK_TEXTS = 1_000
 CHUNK_CHARACTERS = 500_000
 """What is sent to a worker at once: about a second of work."""
+
+_workers = threading.Lock()
+"""Threads take turns: they have the same workers, and wait forever for each other where they change their number."""
 
 
 def measure_texts(
@@ -80,7 +84,8 @@ def _scores(
 
     pool = Parallel(n_jobs=min(processes, len(chunks)), return_as="generator", batch_size=1, max_nbytes=None)
     try:
-        yield from pool(delayed(_score_chunk)(*task) for task in tasks)
+        with _workers:
+            yield from pool(delayed(_score_chunk)(*task) for task in tasks)
     except BrokenProcessPool as error:
         raise OutsideError(
             "a process that measured texts ended before its work was done (out of memory, or killed); "

@@ -8,9 +8,10 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from agent.batch.plan import Files, Job, OfModel, OfRun
 from agent.batch.purse import Part
@@ -24,7 +25,6 @@ from runs.schema import LEDGER_FILE
 from runs.staging import refuse_taken
 from tools.chat.ledger import Ledger
 
-FORMAT = 1
 STATE_FILE = "batch.json"
 RUNS_FOLDER = "runs"
 SUMMARY = "summary"
@@ -33,7 +33,7 @@ SUMMARY = "summary"
 class BatchFolder:
     """An open batch. Made by `opened`, which holds its lock."""
 
-    def __init__(self, path: Path, state: dict[str, Any]) -> None:
+    def __init__(self, path: Path, state: "_State") -> None:
         self.path = path
         self._state = state
         self._guard = threading.Lock()
@@ -49,7 +49,7 @@ class BatchFolder:
         state = _load(path)
         if state is None:
             refuse_taken(path)
-            state = {"format": FORMAT, "asked": {}, "parts": {}}
+            state = _State()
         with explained(path, "write"):
             path.mkdir(parents=True, exist_ok=True)
         with hold(path):
@@ -75,46 +75,52 @@ class BatchFolder:
 
     def parts(self) -> dict[str, Part]:
         """Parts of the budget that were dealt by now."""
-        return {name: Part(**part) for name, part in self._state["parts"].items()}
+        return dict(self._state.parts)
 
     def keep_parts(self, parts: Mapping[str, Part]) -> None:
-        self._save({"parts": {name: asdict(part) for name, part in parts.items()}})
+        """Writes them down."""
+        self._save({"parts": dict(parts)})
 
     def _ask(self, jobs: list[Job]) -> None:
         asked: dict[str, Any] = {job.name: json.loads(json.dumps(_asked(job))) for job in jobs}
         for name, wanted in asked.items():
-            known = self._state["asked"].get(name, wanted)
+            known = self._state.asked.get(name, wanted)
             for key in wanted:
                 if known.get(key) != wanted[key]:
                     raise InputError(
                         f"{path_shown(self.path)} holds a batch whose job {shown(name)} had {key} "
                         f"{shown(known.get(key))}, not {shown(wanted[key])}; name another folder by --out"
                     )
-        self._save({"asked": {**self._state["asked"], **asked}})
+        self._save({"asked": {**self._state.asked, **asked}})
 
     def _save(self, changes: Mapping[str, Any]) -> None:
         with self._guard:
-            self._state.update(changes)
-            write_json_whole(self.path / STATE_FILE, self._state)
+            self._state = self._state.model_copy(update=dict(changes))
+            write_json_whole(self.path / STATE_FILE, self._state.model_dump(mode="json"))
 
 
-def _load(path: Path) -> dict[str, Any] | None:
+class _State(BaseModel):
+    """batch.json. asked: by job; parts: of the budget."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal[1] = 1
+    asked: dict[str, dict[str, JsonValue]] = {}
+    parts: dict[str, Part] = {}
+
+
+def _load(path: Path) -> _State | None:
     file = path / STATE_FILE
     with explained(file, "read"):
         if not file.is_file():
             return None
-        text = file.read_text("utf-8")
+        data = file.read_bytes()
     try:
-        state = json.loads(text)
-        sound = isinstance(state, dict) and state["format"] == FORMAT
-        sound = sound and all(isinstance(state[key], dict) for key in ("asked", "parts"))
-    except (ValueError, KeyError, RecursionError):
-        sound = False
-    if not sound:
+        return _State.model_validate_json(data)
+    except ValidationError:
         raise InputError(
             f"{path_shown(file)} is no batch of this version of the program; name another folder by --out"
-        )
-    return dict(state)
+        ) from None
 
 
 def _asked(job: Job) -> dict[str, object]:

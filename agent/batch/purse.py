@@ -7,16 +7,18 @@ after a kill has the part it had.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
 
 from agent.batch.plan import SharedBudget
 from agent.settings import DiscoverSettings
 from probes.errors import InputError
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(BaseModel):
     """Calls and US dollars; None where there is no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     max_calls: int | None
     max_cost: float | None
@@ -76,8 +78,8 @@ class Purse:
             cost += taken[1] if name in self._over or part.max_cost is None else part.max_cost
         budget, waiting = self._budget, len(self._waiting)
         part = Part(
-            None if budget.max_calls is None else int((budget.max_calls - calls) // waiting),
-            None if budget.max_cost is None else (budget.max_cost - cost) / waiting,
+            max_calls=None if budget.max_calls is None else int((budget.max_calls - calls) // waiting),
+            max_cost=None if budget.max_cost is None else (budget.max_cost - cost) / waiting,
         )
         if (part.max_calls is not None and part.max_calls < 1) or (
             part.max_cost is not None and part.max_cost <= 0

@@ -2,7 +2,8 @@
 calls in flight for each model, and one budget.
 
 Jobs are threads of one process: what takes time are calls to models, and measures, which have processes of their
-own. Jobs of the same run take turns, since a run has one owner. A job that fails does not stop the others.
+own, for one job at a time. Jobs of the same run take turns, since a run has one owner. A job that fails does not
+stop the others.
 """
 
 import shutil
@@ -205,8 +206,6 @@ class Batch:
             with self._shown(row):
                 run, settings = open_run(progress)
                 self.uses_ledger(job.name, run)
-                processes = max(1, settings.processes // self._at_once)
-                settings = settings.model_copy(update={"processes": processes})
                 if settings.judge_spec is not None:
                     settings = self.purse.settings_of(job.name, settings)
                 report = discover_run(run, settings, progress=progress, limiters=self.limiters)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from probes.errors import InputError, OutsideError
 from probes.measures.catalogue import CATALOGUE, load_user_measure, measure, pattern_measure
+from probes.scale import FloatArray
 from tools import measuring
 from tools.measuring import measure_texts
 
@@ -47,7 +49,7 @@ def texts(count: int, seed: int) -> list[str]:
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> int:
     """A number of texts that is spread over processes, in several chunks."""
-    monkeypatch.setattr(measuring, "FEW_TEXTS", 100)
+    monkeypatch.setattr(measuring, "measuring.FEW_TEXTS", 100)
     monkeypatch.setattr(measuring, "CHUNK_TEXTS", 70)
     return 300
 
@@ -106,10 +108,11 @@ def test_a_worker_that_dies_is_an_error_from_outside(many: int, tmp_path: Path) 
 
 SCRIPT = """
 from probes.measures.catalogue import measure
+from probes.scale import FloatArray
 from tools import measuring
 
 print("started")
-measuring.FEW_TEXTS, measuring.CHUNK_TEXTS = 10, 20
+measuring.measuring.FEW_TEXTS, measuring.CHUNK_TEXTS = 10, 20
 print(measuring.measure_texts([measure("words")], [""] * 90, ["a b"] * 90, processes=2).sum())
 """
 
@@ -127,3 +130,21 @@ def test_chunks_hold_every_text_once_and_end_at_the_limits(monkeypatch: pytest.M
     monkeypatch.setattr(measuring, "CHUNK_CHARACTERS", 10)
     chunks = list(measuring._chunks(["abc"] * 5 + ["x" * 50] + [""] * 9))
     assert [(chunk.start, chunk.stop) for chunk in chunks] == [(0, 4), (4, 6), (6, 10), (10, 14), (14, 15)]
+
+
+def test_threads_that_measure_at_once_do_not_wait_for_each_other_forever() -> None:
+    measures = [measure("words"), measure("questions")]
+    found: dict[int, FloatArray] = {}
+
+    def work(number: int) -> None:
+        texts = ["why? " * (row % 7) for row in range(measuring.FEW_TEXTS + 1500 * number)]
+        found[number] = measure_texts(measures, texts, texts, processes=2 + number % 2)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    for number, scores_NM in found.items():
+        assert scores_NM[:, 0].tolist() == [row % 7 for row in range(measuring.FEW_TEXTS + 1500 * number)]

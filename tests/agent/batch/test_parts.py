@@ -64,12 +64,12 @@ def test_what_a_job_leaves_over_is_for_those_after_it_and_a_part_is_kept() -> No
 
     first = purse({})
     assert first.settings_of("a", PLAIN).max_calls == 30
-    assert kept["a"] == Part(30, 1.0)
+    assert kept["a"] == Part(max_calls=30, max_cost=1.0)
     first.ended("a")
     second = first.settings_of("b", PLAIN.model_copy(update={"max_calls": 7}))
-    assert (kept["b"], second.max_calls) == (Part(40, 1.25), 7)  # a job's own limit holds too
+    assert (kept["b"], second.max_calls) == (Part(max_calls=40, max_cost=1.25), 7)  # a job's own limit holds too
     assert second.max_cost == pytest.approx(1.25)
-    again = purse({"a": Part(30, 1.0)})
+    again = purse({"a": Part(max_calls=30, max_cost=1.0)})
     assert again.settings_of("a", PLAIN).max_calls == 30
     assert again.settings_of("b", PLAIN).max_calls == 30  # as long as it is not known what the first leaves
     assert Purse(SharedBudget(), {}, [], lambda name: (0, 0.0), kept.update).settings_of("x", PLAIN) == PLAIN
