@@ -9,7 +9,7 @@ rate is controlled by Benjamini and Hochberg's procedure, as for the candidates 
 Domains have different prompts, and so independent samples. Tests within a domain share samples; they are two-sided
 tests of statistics that hang together, for which the procedure holds its level (Reiner-Benaim 2007). What would
 hold for any dependence whatever (Benjamini and Yekutieli 2001) divides the level by 1 + 1/2 + ... + 1/m, and would
-cost most of the power for nothing.
+cost power for nothing.
 """
 
 from collections.abc import Sequence

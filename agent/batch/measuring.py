@@ -15,6 +15,7 @@ from agent.estimates import SetNumbers, share_of_bound
 from agent.known_judging import judging_of
 from agent.known_set import candidates_reported
 from agent.parameters import judged, level_probabilities
+from agent.reporting import by_side
 from agent.settings import DiscoverSettings
 from agent.state import CandidateState, is_judged
 from agent.workbench import Workbench
@@ -56,6 +57,8 @@ class MeasuredSet:
     why: dict[str, str]
     dissimilarity: Interval | None = None
     share: Interval | None = None
+    samples: BySide | None = None
+    by_regression: bool = False
 
     @property
     def reason(self) -> str | None:
@@ -96,7 +99,8 @@ def measured_on(
             found[candidate["id"]] = _measured(numbers, j, candidate, total)
     if why or not candidates:
         return MeasuredSet(found, why)
-    return MeasuredSet(found, why, interval(numbers.whole), _share_of_set(numbers, total))
+    whole, captured = interval(numbers.whole), _share_of_set(numbers, total)
+    return MeasuredSet(found, why, whole, captured, by_side(numbers.complete), numbers.by_regression)
 
 
 def p_values_of(bench: Workbench, levels: Sequence[IntArray], seed: int, resamples: int) -> FloatArray:

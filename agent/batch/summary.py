@@ -15,7 +15,7 @@ FORMAT = 1
 
 
 class Domain(Record):
-    """A job. total: of its report; `bound` as there. captured: the share of its chosen set."""
+    """A job. total: of its report; `bound` as there. captured: the share of its chosen set, by `estimator`."""
 
     name: Text
     label: Text
@@ -27,6 +27,7 @@ class Domain(Record):
     bound: Literal["exact", "lower"] | None = None
     total: Interval | None = None
     captured: Interval | None = None
+    estimator: Literal["table", "regression"] = "table"
     parameters: tuple[Text, ...] = ()
     samples: BySide | None = None
     prompts: int | None = None
@@ -75,12 +76,14 @@ class RowRecord(Record):
 
 
 class Transfer(Record):
-    """The chosen set of one job on another, on its report split."""
+    """The chosen set of one job on another, on its report split; a regression's numbers are lower bounds."""
 
     source: Text
     to: Text
     dissimilarity: Interval | None = None
     share: Interval | None = None
+    estimator: Literal["table", "regression"] = "table"
+    samples: BySide | None = None
     why: Text | None = None
 
 

@@ -42,6 +42,7 @@ def render(summary: Summary) -> str:
             everything=everything,
             bounded=any(one.bound == "lower" for one in everything),
             transfers=_transfers(summary),
+            regressed=any(one.estimator == "regression" for one in summary.transfers),
             alerts=[(one.label, alert) for one in everything for alert in one.warnings],
             style=Markup(style),  # our own files, the only text that is not escaped
             style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
@@ -53,7 +54,9 @@ def _transfers(summary: Summary) -> list[tuple[str, list[tuple[Cell | None, str 
     """By source the cells of all columns, with what kind of bound their totals are."""
     everything = [*summary.domains, *([summary.pooled] if summary.pooled is not None else [])]
     cells = {
-        (one.source, one.to): Cell(dissimilarity=one.dissimilarity, share=one.share, why=one.why)
+        (one.source, one.to): Cell(
+            dissimilarity=one.dissimilarity, share=one.share, samples=one.samples, why=one.why
+        )
         for one in summary.transfers
     }
     sources = [one for one in everything if any(key[0] == one.name for key in cells)]

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from agent.batch.summary import Cell, Domain, RowRecord, Summary
 from probes.words import count
+from tools.report.document import BySide
 from tools.report.numbers import listed, number, percent, probability_value
 from tools.report.safe_text import one_line
-from tools.report.words import interval_words, limits, not_separable, total_words
+from tools.report.words import interval_words, is_near_all, limits, not_separable, total_words
 
 VERDICTS = {
     "common": "Common to several domains",
@@ -105,7 +106,7 @@ def rule_sentences(summary: Summary) -> list[str]:
 
 
 def share_cell(cell: Cell | None, bound: str | None) -> str:
-    """ "42%", "at most 44%", "0%": the share of a cell, for a table."""
+    """ "42%", "≤ 44%", "≥ 91%", "0%": the share of a cell, for a table."""
     if cell is None or cell.dissimilarity is None:
         return NOT_MEASURED
     share = cell.share
@@ -113,15 +114,24 @@ def share_cell(cell: Cell | None, bound: str | None) -> str:
         return "?"
     if not_separable(share):
         return "0%"
+    if _is_near_all(cell):
+        return f"≥ {percent(share.low or 0.0, 'down')}"
     most = "≤ " if bound == "lower" else ""
     return f"{most}{percent(share.value, 'up' if most else 'nearest')}"
 
 
 def limits_cell(cell: Cell | None) -> str:
-    """The interval of the share."""
+    """The interval of the share; "" where it has no two limits."""
     if cell is None or cell.share is None or cell.share.low is None or cell.share.high is None:
         return ""
+    if _is_near_all(cell):
+        return ""
     return f"{percent(cell.share.low, 'down')} to {percent(cell.share.high, 'up')}"
+
+
+def _is_near_all(cell: Cell) -> bool:
+    samples = 0 if cell.samples is None else cell.samples.before + cell.samples.after
+    return cell.share is not None and is_near_all(cell.share, samples)
 
 
 def cell_words(cell: Cell) -> str:
@@ -169,10 +179,18 @@ def captured_cell(domain: Domain) -> str:
     own = domain.captured
     if own is None or own.value is None or not domain.parameters:
         return NOT_MEASURED
-    if own.one_sided or domain.bound != "lower":
+    counts = domain.samples or BySide()
+    if is_near_all(own, counts.before + counts.after):
+        return f"at least {percent(own.low or 0.0, 'down')}"
+    if own.one_sided:
         return interval_words(own, as_percent=True)
-    between = limits(own, as_percent=True)
-    return f"at most {percent(own.value, 'up')}" + (f" ({between})" if between else "")
+    below, regression = domain.bound == "lower", domain.estimator == "regression"
+    between = f"({limits(own, as_percent=True)})"
+    if below and regression:
+        return f"about {percent(own.value)} {between}"
+    if below:
+        return f"at most {percent(own.value, 'up')} {between}"
+    return f"at least {percent(own.value, 'down')} {between}" if regression else f"{percent(own.value)} {between}"
 
 
 def found_words(summary: Summary, row: RowRecord) -> str:

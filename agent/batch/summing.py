@@ -72,6 +72,7 @@ def _domain(found: Found, folder: Path, line_of: Callable[[Exception], str]) -> 
         bound=report.total.bound,
         total=report.total.linear,
         captured=report.set.share,
+        estimator=report.set.estimator,
         parameters=report.set.parameters,
         samples=report.samples,
         prompts=report.prompts.used,
@@ -142,6 +143,8 @@ def _transfers(matrix: Matrix) -> tuple[Transfer, ...]:
             to=column.name,
             dissimilarity=measured.dissimilarity,
             share=measured.share,
+            samples=measured.samples,
+            estimator="regression" if measured.by_regression else "table",
             why=measured.reason,
         )
         for source in matrix.columns

@@ -174,12 +174,20 @@ def _share(report: Report, share: Interval, samples: BySide | None, *, regressio
     n = measured_samples(report)
     if samples is not None:
         n = min(n, samples.before + samples.after)
-    if share.low is not None and share.value > _NEAR_ALL and (1 - share.value) * n < _FEW_LEFT:
+    if is_near_all(share, n):
+        assert share.low is not None
         return f"at least {percent(share.low, 'down')}"  # no upper limit is valid so close to 1
     below = report.total.bound == "lower"
     word, rounding = _bound_word(too_high=below, too_low=regression)
     between = limits(share, as_percent=True)
     return f"{word}{percent(share.value, rounding)}" + (f" ({between})" if between else "")
+
+
+def is_near_all(share: Interval, samples: int) -> bool:
+    """Whether a share is so close to 1, for so many samples, that only its lower limit says something."""
+    if share.value is None or share.low is None or share.one_sided:
+        return False
+    return share.value > _NEAR_ALL and (1 - share.value) * samples < _FEW_LEFT
 
 
 def _bound_word(*, too_high: bool, too_low: bool) -> tuple[str, Rounding]:

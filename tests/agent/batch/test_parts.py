@@ -15,7 +15,7 @@ from agent.batch.board import JobProgress, LiveTable, PlainLines, Row, table_of
 from agent.batch.plan import SharedBudget
 from agent.batch.purse import Part, Purse
 from agent.batch.summary import Cell, Domain, RowRecord, Summary, Transfer
-from agent.batch.summary_words import cell_words, heat, share_cell, verdict_words
+from agent.batch.summary_words import cell_words, heat, limits_cell, share_cell, verdict_words
 from agent.settings import DiscoverSettings
 from probes.errors import InputError
 from tools.report.document import BySide, LevelRecord, ScaleRecord
@@ -235,6 +235,9 @@ def test_cells() -> None:
     assert share_cell(a_cell(0.5), "lower") == "≤ 50%"
     assert share_cell(a_cell(0.5), "exact") == "50%"
     assert share_cell(a_cell(0.05), "exact") == "0%"
+    few, many = (a_cell(0.99, samples=BySide(before=n, after=n)) for n in (30, 3000))
+    assert (share_cell(few, "lower"), limits_cell(few)) == ("≥ 89%", "")  # no upper limit is valid there
+    assert (share_cell(many, "exact"), limits_cell(many)) == ("99%", "89% to 100%")
     assert [heat(a_cell(value)) for value in (0.0, 0.12, 0.55, 1.0)] == [0, 1, 6, 10]
     assert cell_words(a_cell(0.5)) == "dissimilarity 0.50 (0.40 to 0.60), q 0.020, higher after"
     assert cell_words(Cell(why="not\nasked")) == "not ↵ asked"
