@@ -152,7 +152,7 @@ def is_seen(cell: Cell | None, level: float) -> bool:
 
 
 def heat(cell: Cell | None) -> int:
-    """0 to 10: how dark a cell is, by its dissimilarity."""
+    """0 to 10: how strong the color of a cell is, by its dissimilarity."""
     if cell is None or cell.dissimilarity is None or cell.dissimilarity.value is None:
         return 0
     if cell.dissimilarity.one_sided:

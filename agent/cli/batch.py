@@ -56,7 +56,10 @@ def batch(
         str | None,
         typer.Option("--by", metavar="domain", help="Take a run apart by the domains of its prompts, a job each."),
     ] = None,
-    jobs: Annotated[str | None, typer.Option("--jobs", metavar="N", help="Jobs at once.  [default: 1]")] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option("--jobs", metavar="N", help="Jobs at once; pays off where models are asked.  [default: 1]"),
+    ] = None,
     transfer: Annotated[
         bool, typer.Option("--transfer", help="Measure the parameters of each job on every other one.")
     ] = False,
