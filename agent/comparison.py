@@ -132,6 +132,8 @@ def comparison_of(
     alerts = alerts_of(prompt_M, side_M, response_M)
     finish_M = samples["finish_reason"].to_pylist()
     warnings = list(sampling_warnings(run, prompt_M, side_M, response_M, finish_M))
+    if domain is not None:
+        warnings.append(f"only answers to the prompts of the domain {shown(domain)} were compared")
     if before is None and after is None and located is not None and not located.transitions.peaks:
         warnings.append(no_transition_warning(run, located))
 

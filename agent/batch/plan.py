@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.settings import DiscoverSettings, Real, Whole
 from probes.errors import InputError
 from probes.prompt import Prompt
+from probes.words import are, count
 from runs.directory import Run
 from runs.sampling_settings import SampleSettings
 from runs.storing import ImportOptions
@@ -67,13 +68,14 @@ class SharedBudget(BaseModel):
 @dataclass(frozen=True)
 class Plan:
     """pooled: settings of the discovery over the samples of all jobs; None where there is to be none. run: the run
-    whose domains the jobs are, where they are that."""
+    whose domains the jobs are, where they are that. said: what a person should know."""
 
     name: str
     jobs: tuple[Job, ...]
     budget: SharedBudget
     pooled: DiscoverSettings | None
     run: Path | None = None
+    said: tuple[str, ...] = ()
 
     def without_pooled(self) -> "Plan":
         return replace(self, pooled=None)
@@ -81,8 +83,8 @@ class Plan:
 
 def plan_of_domains(run: Path, settings: DiscoverSettings, budget: SharedBudget, *, pooled: bool) -> Plan:
     """A job for each domain that the run's prompts have. InputError where these are fewer than two."""
-    domains = [one for one in Run.open(run).prompts()["domain"].to_pylist() if one is not None]
-    labels = list(dict.fromkeys(domains))
+    domains = Run.open(run).prompts()["domain"].to_pylist()
+    labels = list(dict.fromkeys(one for one in domains if one is not None))
     if len(labels) < 2:
         raise InputError(
             f"--by domain: the prompts of {run} have {'one domain' if labels else 'no domain'}; at least two are "
@@ -94,7 +96,9 @@ def plan_of_domains(run: Path, settings: DiscoverSettings, budget: SharedBudget,
         for name, label in zip(names, labels, strict=True)
     )
     whole = settings.model_copy(update={"name": POOLED}) if pooled else None
-    return Plan(run.resolve().name, jobs, budget, whole, run)
+    lacking = domains.count(None)
+    said = f"{count(lacking, 'prompt')} without a domain {are(lacking)} in the discovery over all alone"
+    return Plan(run.resolve().name, jobs, budget, whole, run, (said,) if lacking else ())
 
 
 def _plain_names(labels: Collection[str]) -> list[str]:

@@ -89,7 +89,7 @@ class Transfer(Record):
 
 class Summary(Record):
     """The whole of summary.json. tests: in the family whose false discovery rate is `level`. transferred: whether
-    parameters were measured on jobs that did not find them."""
+    parameters were measured on jobs that did not find them. warnings: what keeps it from being complete."""
 
     format: Literal[1] = 1
     version: Text
@@ -105,6 +105,7 @@ class Summary(Record):
     transfers: tuple[Transfer, ...] = ()
     usage: Usage = Usage()
     warnings: tuple[Text, ...] = ()
+    notes: tuple[Text, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=True, allow_nan=False) + "\n"

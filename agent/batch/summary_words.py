@@ -102,6 +102,7 @@ def rule_sentences(summary: Summary) -> list[str]:
             if summary.transferred
             else ["Parameters were measured where they were found only: what is common may be more (--transfer)."]
         ),
+        *(f"{one_line(note, 300)[:1].upper()}{one_line(note, 300)[1:]}." for note in summary.notes),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.batch.matrix import Column, Matrix, Row
 from agent.batch.measuring import Measured
-from agent.batch.plan import POOLED
+from agent.batch.plan import POOLED, Plan
 from agent.batch.running import Found
 from agent.batch.summary import Cell, Domain, RowRecord, Summary, Transfer
 from agent.batch.summary_words import TOGETHER, verdict_words
@@ -19,7 +19,7 @@ from tools.report.record import interval
 
 
 def summary_of(
-    name: str,
+    plan: Plan,
     found: Sequence[Found],
     pooled: Found | None,
     matrix: Matrix,
@@ -36,7 +36,7 @@ def summary_of(
     )
     return Summary(
         version=program_version(),
-        name=name,
+        name=plan.name,
         level=LEVEL,
         tests=matrix.tests,
         resamples=matrix.resamples,
@@ -49,6 +49,7 @@ def summary_of(
         transfers=_transfers(matrix) if matrix.transferred else (),
         usage=_sum([*(one.usage for one in domains), *([whole.usage] if whole else []), taken]),
         warnings=tuple(matrix.failed),
+        notes=plan.said,
     )
 
 

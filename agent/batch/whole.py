@@ -35,6 +35,8 @@ def run_batch(
     asked = list(plan.jobs)
     if plan.pooled is not None:
         asked.append(Job(POOLED, POOLED, OfRun(plan.run or out), plan.pooled))
+    for said in plan.said:
+        board.note(said)
     with BatchFolder.opened(out, asked) as folder:
         batch = Batch(plan, folder, board, at_once, transfer=transfer)
         found = batch.run()
@@ -43,7 +45,7 @@ def run_batch(
         matrix = batch.compare(lambda progress: matrix_of(batch, every, transfer=transfer, progress=progress))
         calls, cost = batch.taken(batch.matrix)
         taken = Usage(calls=calls, cost=cost)
-        summary = summary_of(plan.name, found, pooled, matrix, taken, out, line_of)
+        summary = summary_of(plan, found, pooled, matrix, taken, out, line_of)
         texts = {
             "html": summary_html.render(summary),
             "md": summary_markdown.render(summary),

@@ -38,6 +38,8 @@ def show_usage(run: Path, name: str | None, *, as_json: bool) -> None:
         if as_json:
             print(json.dumps([asdict(row) for row in rows], indent=2), file=stdout)
             return
+        if name is None and file.is_symlink():
+            print("of the whole batch, whose jobs share a ledger; --name tells what this one took", file=stdout)
         for line in _lines(rows) if rows else ["no calls to language models"]:
             print(line, file=stdout)
 

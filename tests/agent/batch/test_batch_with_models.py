@@ -116,11 +116,13 @@ def test_the_budget_of_all_jobs_is_kept(files: Path, tmp_path: Path, capfd: pyte
             plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
         )
         out = tmp_path / "out"
-        code, _, stderr = command(
-            capfd, "batch", str(plan), "--jobs", "2", "--transfer", "--out", str(out), "--quiet"
-        )
+        arguments = ("batch", str(plan), "--jobs", "2", "--transfer", "--out", str(out), "--quiet")
+        code, _, stderr = command(capfd, *arguments)
         assert code == 0, stderr
-        assert server.served.total() <= 240
+        asked = server.served.total()
+        assert asked <= 240
+        assert command(capfd, *arguments)[0] == 0  # with the parts that were dealt
+        assert server.served.total() == asked
         parts = json.loads((out / "batch.json").read_text())["parts"]
         assert set(parts) == {"art", "law", "pooled", "matrix of out"}
         assert parts["art"]["max_calls"] == 60
@@ -151,7 +153,8 @@ def said(line: str) -> tuple[int, float]:
     return int(words[words.index("most") + 1]), float(words[-1].removeprefix("$"))
 
 
-def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+def test_a_batch_that_is_stopped_goes_on(by: signal.Signals, files: Path, tmp_path: Path) -> None:
     with ChatServer(ReaderWithControl(), delay=0.05) as server:
         plan = write_plan(files, ["art", "law"], head="pooled: false\n")
         plan.write_text(
@@ -161,17 +164,22 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(files: Path, tmp_path
         arguments = [sys.executable, "-m", "orderparam", "batch", str(plan), "--jobs", "2", "--out", str(out)]
         with subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             waited(lambda: server.served.total() >= 25)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(by)
             _, stderr = process.communicate(timeout=60)
-        assert process.returncode == 130, stderr
-        assert "stopping once what is under way is put away" in stderr
-        assert "Traceback" not in stderr
         waited(lambda: not server.at_once)
         before = Counter(server.served)
         done = subprocess.run([*arguments, "--quiet"], capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
-        assert all(server.served[one] == 1 for one in before)  # what was in flight was answered and kept
         assert settled(out)["complete"]
+        again = sum(server.served[one] > 1 for one in before)
+        if by == signal.SIGKILL:
+            assert process.returncode == -signal.SIGKILL
+            assert again <= server.most_at_once
+        else:
+            assert process.returncode == 130
+            assert "stopping once what is under way is put away" in stderr
+            assert "Traceback" not in stderr
+            assert again == 0  # what was in flight was answered and kept
 
 
 def waited(until: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -185,6 +185,8 @@ def test_a_run_has_a_job_for_each_domain_of_its_prompts(tmp_path: Path) -> None:
     for row in (*sides[0], *sides[1]):
         row["domain"] = ("everyday advice", "Everyday-Advice", "../pooled")[int(row["prompt_id"][1:]) % 3]
     run = run_of(tmp_path / "RUN", sides)
+    some = [{key: row[key] for key in row if key != "domain" or row["prompt_id"] != "p0"} for row in sides[0]]
+    partly = run_of(tmp_path / "partly", (some, [{**row, "domain": None} for row in sides[1]]))
     settings = DiscoverSettings.model_validate({"rounds": 1})
     found = plan_of_domains(run.path, settings, SharedBudget(), pooled=True)
     assert [(one.name, one.label) for one in found.jobs] == [
@@ -195,6 +197,9 @@ def test_a_run_has_a_job_for_each_domain_of_its_prompts(tmp_path: Path) -> None:
     assert {one.settings.domain for one in found.jobs} == {one.label for one in found.jobs}
     assert found.pooled is not None
     assert found.pooled.domain is None
+    assert found.said == ()
+    without = plan_of_domains(partly.path, settings, SharedBudget(), pooled=False)
+    assert without.said == ("1 prompt without a domain is in the discovery over all alone",)
     lonely = run_of(tmp_path / "other", rows_of(shorter, prompts=4, draws=4))
     with pytest.raises(InputError, match="no domain; at least two"):
         plan_of_domains(lonely.path, settings, SharedBudget(), pooled=True)
