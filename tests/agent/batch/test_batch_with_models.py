@@ -153,9 +153,9 @@ def said(line: str) -> tuple[int, float]:
     return int(words[words.index("most") + 1]), float(words[-1].removeprefix("$"))
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("by", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_a_batch_that_is_stopped_goes_on(by: signal.Signals, files: Path, tmp_path: Path) -> None:
-    with ChatServer(ReaderWithControl(), delay=0.05) as server:
+    with ChatServer(ReaderWithControl(), delay=0.03) as server:
         plan = write_plan(files, ["art", "law"], head="pooled: false\n")
         plan.write_text(
             plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
