@@ -19,7 +19,7 @@ from agent.discovery import open_bench
 from agent.settings import BUILTIN, DiscoverSettings
 from agent.state import JUDGES
 from agent.workbench import Workbench
-from probes.errors import OutsideError
+from probes.errors import OrderparamError, OutsideError
 from probes.progress import Progress
 from probes.scale import FloatArray, IntArray
 from runs.directory import Run
@@ -121,7 +121,7 @@ def matrix_of(batch: Batch, found: Sequence[Found], *, transfer: bool, progress:
     """Measures what is to be measured. found: jobs that have a report, that over all of them last.
 
     transfer: on all jobs; otherwise where a parameter was found. A look at a report split for the parameters of
-    other jobs counts as one more report. Raises InputError and OutsideError.
+    other jobs counts as one more report. What cannot be measured is in `failed`.
     """
     columns = [
         Column(one.job.name, one.job.label, one.run, one.settings, one.report)
@@ -131,7 +131,10 @@ def matrix_of(batch: Batch, found: Sequence[Found], *, transfer: bool, progress:
     rows = rows_of(columns)
     work = _Work(batch, columns, rows, transfer, progress)
     for column in columns:
-        work.measure(column)
+        try:
+            work.measure(column)
+        except OrderparamError as error:
+            work.failed.append(f"measuring on {column.label}: {error}")
     return work.matrix()
 
 
@@ -223,7 +226,8 @@ class _Work:
                     estimates[r][d] = self.sets[row.source, one.name].found[row.parameter.id].estimate
                     p_RD[r, d] = self.p_values[r, one.name]
         decided = decide(estimates, p_RD)
-        tests = int(np.isfinite(p_RD).sum()) + sum(np.isfinite(one.contrast_p) for one in decided)
+        claims = [p for one in decided for p in (one.common_p, one.contrast_p)]
+        tests = np.isfinite(p_RD).sum() + np.isfinite(claims).sum()
         return Matrix(
             rows=self.rows,
             columns=self.columns,

@@ -69,6 +69,8 @@ class RowRecord(Record):
     of: Text | None = None
     opposite: bool = False
     says: Text
+    common_p: float | None = None
+    common_q: float | None = None
     contrast_p: float | None = None
     contrast_q: float | None = None
     cells: dict[Text, Cell]
@@ -88,8 +90,8 @@ class Transfer(Record):
 
 
 class Summary(Record):
-    """The whole of summary.json. tests: in the family whose false discovery rate is `level`. transferred: whether
-    parameters were measured on jobs that did not find them. warnings: what keeps it from being complete."""
+    """The whole of summary.json. tests: in the families whose false discovery rate is `level`. transferred:
+    whether parameters were measured on jobs that did not find them. warnings: why it is not complete."""
 
     format: Literal[1] = 1
     version: Text

@@ -12,7 +12,7 @@ from tools.report.words import interval_words, is_near_all, limits, not_separabl
 VERDICTS = {
     "common": "Common to several domains",
     "specific": "Of one domain",
-    "undecided": "Seen in one domain, perhaps not there alone",
+    "undecided": "Seen, but neither surely common nor surely of one domain",
     "not shown": "Not shown in any domain",
 }
 
@@ -34,11 +34,13 @@ def verdict_words(row: RowRecord, labels: Mapping[str, str]) -> str:
         ways = f", but not the same way: {_ways(row, labels)}" if row.opposite else ""
         return f"Common to {where}{ways}."
     if row.verdict == "specific":
-        return f"Of {seen}: seen there alone, and surely larger there than in each other domain."
+        return f"Of {seen}: seen there alone, and separably larger there than wherever else it was measured."
     if row.verdict == "undecided":
         others = sum(cell.dissimilarity is not None for cell in row.cells.values()) - 1
         if not others:
             return f"Seen in {seen}; it was measured in no other domain."
+        if len(row.seen_in) > 1:
+            return f"Seen in {seen}; whether in more than one of them, these samples cannot tell."
         return f"Seen in {seen}; whether there alone, these samples cannot tell."
     return "Not shown to have changed in any domain."
 
@@ -87,11 +89,12 @@ def rule_sentences(summary: Summary) -> list[str]:
         "Every number here is of report splits, which no search has seen; a parameter has the cut points of the "
         "job that defined it.",
         f"A parameter is seen in a domain where q is at most {number(summary.level)}. It is common where it is "
-        "seen in two domains or more. It is of one domain where it is seen there alone and its dissimilarity is "
-        "separable there from that in each other domain it was measured in.",
-        f"{count(summary.tests, 'test')} of cells and contrasts are one family: of all that is claimed, at most "
-        f"{level} is expected to be false (Benjamini and Hochberg; {summary.resamples:,} resamples). Intervals "
-        "hold 95% each, not all at once.",
+        "seen in two domains or more and the test of having changed in one at most is rejected. It is of one "
+        "domain where it is seen there alone and its dissimilarity is separable there from that in each other "
+        "domain it was measured in.",
+        f"{count(summary.tests, 'test')} in three families: of the cells seen, of what is called common, and of "
+        f"what is called of one domain, at most {level} each is expected to be false (Benjamini and Hochberg; "
+        f"{summary.resamples:,} resamples). Intervals hold 95% each, not all at once.",
         *(
             ["The column of all domains together has the same samples again: no claim rests on it."]
             if summary.pooled is not None

@@ -115,6 +115,8 @@ def _row(row: Row, decided: Decided, matrix: Matrix, jobs: Sequence[str]) -> Row
         of=None if decided.of is None else names[decided.of],
         opposite=len(signs) > 1,
         says="",
+        common_p=_known(decided.common_p),
+        common_q=_known(decided.common_q),
         contrast_p=_known(decided.contrast_p),
         contrast_q=_known(decided.contrast_q),
         cells=cells,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tools.domains import LEVEL, Decided, contrast_p_value, decide
+from tools.domains import LEVEL, Decided, common_p_value, contrast_p_value, decide
 from tools.inference import Estimate
 from tools.layout import layout_of
 from tools.nulls import p_values
@@ -33,6 +33,28 @@ def test_a_domain_more_never_makes_a_contrast_surer(found: list[tuple[float, flo
     assert 0 <= contrast_p_value(cells) <= 1
 
 
+def test_common_is_tested_by_all_domains_but_the_surest() -> None:
+    assert common_p_value(np.array([0.001, 0.03, np.nan])) == pytest.approx(0.03)
+    assert common_p_value(np.array([0.9, 0.001, 0.01])) == pytest.approx(min(2 * 0.01, 0.9))
+    assert common_p_value(np.array([0.04, 0.03, 0.02])) == pytest.approx(min(2 * 0.03, 0.04))
+    assert np.isnan(common_p_value(np.array([0.001, np.nan])))
+
+
+def test_where_each_parameter_changed_in_one_domain_hardly_any_is_said_to_be_common() -> None:
+    """The cells' false discovery rate alone would let every fourth of these tables name one."""
+    rng = np.random.default_rng(3)
+    weak: list[list[Estimate | None]] = [[estimate(0.1, 0.0, 0.45)] * 4] * 5
+    false = by_cells = 0
+    for _ in range(1000):
+        p_RD = rng.uniform(size=(5, 4))
+        p_RD[np.arange(5), np.arange(5) % 4] = 1e-5
+        found = decide(weak, p_RD)
+        false += any(one.verdict == "common" for one in found)
+        by_cells += any(len(one.seen) > 1 for one in found)
+    assert by_cells / 1000 >= 0.2
+    assert false / 1000 <= LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / 1000)
+
+
 def test_verdicts() -> None:
     strong, weak, none = estimate(0.5, 0.4, 0.6), estimate(0.1, 0.0, 0.45), estimate(0.0, 0.0, 0.04)
     p = np.array(
@@ -57,10 +79,12 @@ def test_verdicts() -> None:
     assert found[1].of == 0
     assert all(one.of is None for one in found if one.verdict != "specific")
     assert np.isnan(found[4].contrast_q)
-    finite = np.concatenate([p[np.isfinite(p)], [one.contrast_p for one in found[:4]]])
-    expected = stats.false_discovery_control(finite)
-    assert found[0].q_D[0] == pytest.approx(expected[0])
-    assert found[1].contrast_q == pytest.approx(expected[-3])
+    assert np.isnan(found[4].common_q)
+    families = (p[np.isfinite(p)], [one.common_p for one in found[:4]], [one.contrast_p for one in found[:4]])
+    cells, common, contrasts = (stats.false_discovery_control(family) for family in families)
+    assert found[0].q_D[0] == pytest.approx(cells[0])
+    assert found[0].common_q == pytest.approx(common[0])
+    assert found[1].contrast_q == pytest.approx(contrasts[1])
 
 
 def world(rng: np.random.Generator, effects_RD: np.ndarray, prompts: int, draws: int) -> list[Decided]:

@@ -215,8 +215,19 @@ def test_hostile_text_is_shown_and_never_obeyed() -> None:
             {"opposite": True},
             "Common to A and B, but not the same way: higher after in A, lower after in B.",
         ),
-        ("specific", ("b",), {}, "Of B: seen there alone, and surely larger there than in each other domain."),
+        (
+            "specific",
+            ("b",),
+            {},
+            "Of B: seen there alone, and separably larger there than wherever else it was measured.",
+        ),
         ("undecided", ("a",), {}, "Seen in A; whether there alone, these samples cannot tell."),
+        (
+            "undecided",
+            ("a", "c"),
+            {},
+            "Seen in A and C; whether in more than one of them, these samples cannot tell.",
+        ),
         ("not shown", (), {}, "Not shown to have changed in any domain."),
     ],
 )
