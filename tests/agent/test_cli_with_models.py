@@ -132,9 +132,7 @@ def test_after_an_outage_the_same_command_pays_for_the_rest(
     assert mended.distinct == mended.served
     report = Report.load(run / "discoveries" / "d1")
     assert (report.total, report.set.share) == (expected.total, expected.set.share)
-    failures = [one for one in report.warnings if "gave no verdict that could be used" in one]
-    assert [one for one in report.warnings if one not in failures] == list(expected.warnings)
-    assert len(failures) == (outage == "down")
+    assert report.warnings == expected.warnings  # what a server did not answer is no fault of the judge
     assert report.usage.failed > 0
     assert report.usage.calls == expected.usage.calls == requests.total()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.comparison import Comparison, comparison_of
-from agent.examples import pairs_for, unexplained
+from agent.examples import PAIRS, pairs_for, unexplained
 from probes.scale import Level
 from tests.agent.worlds import rows_of, run_of, shorter
 
@@ -22,7 +22,7 @@ def test_pairs_show_the_levels_that_carry_the_change(comparison: Comparison) -> 
     part = comparison.report
     lengths = np.array([len(comparison.responses[row].split()) for row in part.row_N])
     found = pairs_for(comparison, part, (lengths > 18).astype(np.int64), LEVELS)
-    assert len({example.prompt_id for example in found}) == 2
+    assert len({example.prompt_id for example in found}) == len(found) == PAIRS
     for example in found:
         assert example.before is not None
         assert example.after is not None
