@@ -26,7 +26,7 @@ from agent.batch.pooled import Part, pooled_run
 from agent.batch.purse import Purse
 from agent.discovery import discover_run
 from agent.settings import DiscoverSettings
-from probes.errors import InputError
+from probes.errors import InputError, OrderparamError
 from probes.progress import Progress
 from runs.directory import Run
 from runs.importing import import_pair
@@ -116,13 +116,16 @@ class Batch:
         spent = [_spent(path, name) for path in self._ledgers[name] or {self.folder.path / LEDGER_FILE}]
         return sum(one.calls for one in spent), sum(one.cost or 0.0 for one in spent)
 
-    def uses_ledger(self, name: str, run: Run) -> None:
-        """The calls of this scope are written into the run's ledger."""
-        self._ledgers[name].add((run.path / LEDGER_FILE).resolve())
+    def uses_ledger(self, name: str, run: Run, *, asks: bool) -> None:
+        """The calls of this scope are written into the run's ledger. asks: whether there will be any."""
+        path = (run.path / LEDGER_FILE).resolve()
+        if asks:
+            Ledger.open(path).close()  # others look into it from now on
+        self._ledgers[name].add(path)
 
     def matrix_budget(self, run: Run, settings: DiscoverSettings) -> DiscoverSettings:
         """The settings with what the matrix may still take, as the budget of its scope in the run's ledger."""
-        self.uses_ledger(self.matrix, run)
+        self.uses_ledger(self.matrix, run, asks=True)
         try:
             dealt = self.purse.settings_of(self.matrix, settings)
         except InputError:
@@ -156,7 +159,10 @@ class Batch:
         self._board.tick()
 
     def _count(self, name: str, row: Row) -> None:
-        spent = [_spent(path, name) for path in list(self._ledgers[name])]
+        try:
+            spent = [_spent(path, name) for path in list(self._ledgers[name])]
+        except OrderparamError:
+            return  # the job itself will say what is wrong with its ledger
         costs = [one.cost for one in spent]
         row.calls = sum(one.calls for one in spent)
         row.cost = None if None in costs else sum(cost for cost in costs if cost is not None)
@@ -205,7 +211,7 @@ class Batch:
         try:
             with self._shown(row):
                 run, settings = open_run(progress)
-                self.uses_ledger(job.name, run)
+                self.uses_ledger(job.name, run, asks=settings.judge_spec is not None)
                 if settings.judge_spec is not None:
                     settings = self.purse.settings_of(job.name, settings)
                 report = discover_run(run, settings, progress=progress, limiters=self.limiters)
