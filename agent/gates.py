@@ -17,15 +17,10 @@ from agent.scoring import Scores
 from agent.settings import DiscoverSettings, Gate, shown
 from agent.state import JUDGES
 from probes.errors import InputError
+from probes.measures.catalogue import CATALOGUE
 from runs.directory import Run
 from tools.report.document import Candidate, Interval, Parameter, Report
 from tools.report.record import interval
-
-
-def chosen(report: Report, gate: Gate) -> Interval | None:
-    """The dissimilarity of the gate's parameter as the report has it; None where it was not chosen."""
-    found = _named(report.parameters, gate.name)
-    return None if found is None else found.dissimilarity
 
 
 def of_discovery(report: Report, gate: Gate, run: Run, settings: DiscoverSettings) -> Interval:
@@ -33,43 +28,46 @@ def of_discovery(report: Report, gate: Gate, run: Run, settings: DiscoverSetting
 
     settings: those of the discovery. Raises InputError where no code can measure it.
     """
-    found = chosen(report, gate)
-    if found is not None:
-        return found
-    tried = _named(report.candidates, gate.name)
-    if tried is not None and tried.judge.startswith(JUDGES):
+    tried: list[Parameter | Candidate] = [*report.parameters, *report.candidates]
+    meant = _meant(tried, gate.name)
+    if isinstance(meant, Parameter):
+        return meant.dissimilarity
+    if meant is not None and meant.judge.startswith(JUDGES):
         raise InputError(
             f"{gate}: {shown(gate.name)} was proposed and not chosen; what a language model judges is measured on "
             "the report split only where it is chosen (`orderparam measure` takes a set once found to new data)"
         )
     with threadpool_limits(1), run.locked():
         bench = open_bench(run, settings, Silent())
-        judge = _judge(bench.scores, gate, tried)
+        judge = _judge(bench.scores, gate) if meant is None else meant.judge
         part = bench.comparison.report
         return interval(numbers_on(part, bench, [candidate_of(bench, judge)]).singles[0])
 
 
 def of_known_set(report: Report, gate: Gate) -> Interval:
     """The dissimilarity of the gate's parameter in a set that was measured. InputError where it is not in it."""
-    found = chosen(report, gate)
+    found = _meant(report.parameters, gate.name)
     if found is None:
         known = ", ".join(one.id for one in report.parameters)
         raise InputError(f"{gate}: {shown(gate.name)} is not in the set that is measured: {known}")
-    return found
+    return found.dissimilarity
 
 
-_One = TypeVar("_One", Parameter, Candidate)
+_One = TypeVar("_One", bound=Parameter | Candidate)
 
 
-def _named(among: Sequence[_One], name: str) -> _One | None:
-    """The one with this id, else the first with this name, whatever the case of its letters."""
-    by_id = (one for one in among if one.id == name)
-    return next(by_id, None) or next((one for one in among if one.name.casefold() == name.casefold()), None)
+def _meant(among: Sequence[_One], name: str) -> _One | None:
+    """The one with this id, else the first with this name, whatever the case of its letters.
+
+    A model calls what it proposes as it likes: its name is no measure's, and comes after those of measures.
+    """
+    alike = [one for one in among if one.name.casefold() == name.casefold()]
+    in_code = [one for one in alike if not one.judge.startswith(JUDGES)]
+    by_models = [] if any(one.id == name for one in CATALOGUE) else alike
+    return next((one for one in among if one.id == name), None) or next(iter(in_code or by_models), None)
 
 
-def _judge(scores: Scores, gate: Gate, tried: Candidate | None) -> str:
-    if tried is not None:
-        return tried.judge
+def _judge(scores: Scores, gate: Gate) -> str:
     try:
         return known_judge(scores, f"data:{gate.name}" if gate.name in scores.data else gate.name)
     except InputError as error:

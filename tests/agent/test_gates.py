@@ -8,7 +8,7 @@ import pytest
 
 from agent.cli.ending import GATE, USAGE
 from agent.discovery import discover_run
-from agent.gates import of_discovery
+from agent.gates import of_discovery, of_known_set
 from agent.settings import DiscoverSettings, Gate, OutputSettings, from_keywords, load
 from probes.errors import InputError
 from probes.toy_world import write_pair
@@ -92,6 +92,26 @@ def test_what_was_not_chosen_is_measured_on_the_report_split(finished: Path, rep
     )
     assert alone.parameters[0].id == "sentences"
     assert found == alone.parameters[0].dissimilarity
+
+
+def test_a_model_cannot_name_a_parameter_into_the_gate_of_a_measure(finished: Path, report: Report) -> None:
+    """What it proposed may be called like a measure, tried or not, and be in the set where the measure is not."""
+    run, chosen = Run.open(finished / "run"), {one.id for one in report.parameters}
+    for name in ("sentences", "emoji"):
+        assert name not in chosen
+        posing = report.parameters[0].model_copy(update={"id": "x-1", "name": name, "judge": "openai:m"})
+        posed = report.model_copy(
+            update={
+                "parameters": (posing, *report.parameters),
+                "candidates": () if name == "emoji" else report.candidates,
+            }
+        )
+        gate = Gate(name, 0.1)
+        asked = DiscoverSettings(**QUICK)
+        assert of_discovery(posed, gate, run, asked) == of_discovery(report, gate, run, asked)
+        with pytest.raises(InputError, match=f"'{name}' is not in the set"):
+            of_known_set(posed, gate)
+        assert of_known_set(posed, Gate("x-1", 0.1)) == posing.dissimilarity
 
 
 def test_a_measure_without_a_difference_passes(here: Here, finished: Path) -> None:
