@@ -1,6 +1,8 @@
 """How a report is told in a paper: a method paragraph with this report's numbers, and the references it names."""
 
-from tools.report.document import Report
+from collections.abc import Sequence
+
+from tools.report.document import Parameter, Report
 from tools.report.numbers import listed
 from tools.report.safe_text import one_line
 from tools.report.words import (
@@ -92,16 +94,24 @@ def _search(report: Report) -> str:
         return "The order parameters were fixed beforehand."
     resamples = report.settings.get("resamples")
     drawn = f" of {resamples:,} resamples" if isinstance(resamples, int) else ""
-    guided = " A person guided the search." if report.guided is not None else ""
+    given = _names([one for one in report.parameters if one.origin == "given"])
+    by_person = _names([one for one in report.parameters if one.chosen_by == "person"])
+    known = f" {given} stood in the set from the start, without that test." if given else ""
+    chosen = f" and chose {by_person} without that test" if by_person else ""
+    guided = f" A person who saw both guided the search{chosen}." if report.guided is not None else ""
     return (
         f"Order parameters were proposed from a read split ({splits.read:,} answers) and selected greedily on a "
         f"select split ({splits.select:,}): each step takes the largest gain among the candidates whose "
-        f"standardized gain exceeds the 95% point of the largest one under the null{drawn}.{guided}"
+        f"standardized gain exceeds the 95% point of the largest one under the null{drawn}.{known}{guided}"
     )
 
 
+def _names(parameters: Sequence[Parameter]) -> str:
+    return listed([f"“{one_line(one.name, 60)}”" for one in parameters]) if parameters else ""
+
+
 def _measured(report: Report) -> str:
-    names = listed([f"“{one_line(one.name, 60)}”" for one in report.parameters])
+    names = _names(report.parameters)
     known = share_is_known(report)
     share = f"{set_share_words(report)} of D, " if known else ""
     regression = ", from a cross-fitted regression" if report.set.estimator == "regression" else ""

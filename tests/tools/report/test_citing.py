@@ -30,7 +30,19 @@ def test_numbers_and_kind_of_bound() -> None:
 def test_what_was_not_done_is_not_said() -> None:
     assert "Order parameters" not in method_paragraph(empty_report())
     assert "were fixed beforehand" in method_paragraph(report(candidates=()))
-    assert "A person guided the search." in method_paragraph(report(guided=Guided(acts=("drop words",))))
+    guided = Guided(acts=("drop words",))
+    assert "null of 999 resamples. A person who saw both guided the search." in method_paragraph(
+        report(guided=guided)
+    )
+    first, second = report().parameters
+    parameters = (
+        first.model_copy(update={"origin": "given"}),
+        second.model_copy(update={"chosen_by": "person"}),
+    )
+    said = method_paragraph(report(parameters=parameters, guided=guided))
+    assert "“Length in words” stood in the set from the start, without that test." in said
+    assert "guided the search and chose “Harm verdict” without that test." in said
+    assert "without that test" not in method_paragraph(report())
     judged = report().parameters[1].model_copy(update={"judge": "openai:gpt-x"})
     said = method_paragraph(report(parameters=(report().parameters[0], judged)))
     assert "Answers were judged, blind to side and hypothesis, by openai:gpt-x." in said
