@@ -147,6 +147,11 @@ class DiscoverSettings(_Settings):
         return tuple(spec for spec in self.model if spec != BUILTIN)
 
     @property
+    def specs(self) -> frozenset[str]:
+        """All language models that are asked."""
+        return frozenset({*self.proposers, *filter(None, [self.judge_spec])})
+
+    @property
     def judge_spec(self) -> str | None:
         """The language model that judges; None where none proposes and none was named."""
         named = self.judge if self.judge != BUILTIN else None

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from agent.batch.plan import LONGEST_NAME, POOLED, Files, Job, OfModel, OfRun, Plan, SharedBudget
+from agent.batch.plan import LONGEST_NAME, POOLED, Files, Job, OfModel, OfRun, Plan, SharedBudget, pooled_settings
 from agent.batch.plan_file import Place, PlanError, PlanFile, read_plan_file
 from agent.settings import BY_FLAG_ONLY, DiscoverSettings, ReadSettings, load, reason_of, shown
 from probes.errors import InputError
@@ -121,8 +121,10 @@ class _Checking:
         assert written is not None
         assert found is not None
         sound = tuple(one for one in made if one is not None)
-        pooled = self._loaded(shared, {"name": POOLED}) if written.pooled and len(sound) > 1 else None
-        return Plan(path.stem, sound, found, pooled)
+        if not written.pooled or len(sound) < 2:
+            return Plan(path.stem, sound, found, None)
+        pooled, said = pooled_settings(self._loaded(shared, {"name": POOLED}), sound)
+        return Plan(path.stem, sound, found, pooled, said=said)
 
     # Jobs
 

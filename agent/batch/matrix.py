@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agent.batch.measuring import Measured, MeasuredSet, Source, measured_on, p_values_of
+from agent.batch.measuring import Asking, Measured, MeasuredSet, Source, measured_on, p_values_of
+from agent.batch.overlap import Overlap
 from agent.batch.plan import POOLED
 from agent.batch.running import Batch, Found
 from agent.discovery import open_bench
@@ -63,6 +64,7 @@ class Matrix:
     tests: int
     resamples: int
     transferred: bool
+    overlap: Overlap
     failed: Sequence[str]
 
     @property
@@ -85,6 +87,8 @@ class Matrix:
     def why(self, row: Row, column: str) -> str:
         """Why there is no cell."""
         measured = self.sets.get((row.source, column))
+        if (row.source, column) in self.overlap.read:
+            return "answers of its report split were read by the search that found the parameter"
         if measured is None or not _is_asked(row, column, self.transferred):
             return "measured where it was found only; --transfer measures it everywhere"
         return measured.why.get(row.parameter.id, "not measured")
@@ -117,7 +121,9 @@ def _asks(parameter: Parameter) -> str:
     return json.dumps([parameter.judge, parameter.question, levels])
 
 
-def matrix_of(batch: Batch, found: Sequence[Found], *, transfer: bool, progress: Progress) -> Matrix:
+def matrix_of(
+    batch: Batch, found: Sequence[Found], overlap: Overlap, *, transfer: bool, progress: Progress
+) -> Matrix:
     """Measures what is to be measured. found: jobs that have a report, that over all of them last.
 
     transfer: on all jobs; otherwise where a parameter was found. A look at a report split for the parameters of
@@ -129,7 +135,7 @@ def matrix_of(batch: Batch, found: Sequence[Found], *, transfer: bool, progress:
         if one.run is not None and one.report is not None
     ]
     rows = rows_of(columns)
-    work = _Work(batch, columns, rows, transfer, progress)
+    work = _Work(batch, columns, rows, overlap, transfer, progress)
     for column in columns:
         try:
             work.measure(column)
@@ -145,6 +151,7 @@ class _Work:
     batch: Batch
     columns: Sequence[Column]
     rows: Sequence[Row]
+    overlap: Overlap
     transfer: bool
     progress: Progress
     sets: dict[tuple[str, str], MeasuredSet] = field(default_factory=dict)
@@ -163,46 +170,52 @@ class _Work:
         return min(MOST_RESAMPLES, max(settings, int(np.ceil(most / LEVEL))))
 
     def measure(self, column: Column) -> None:
-        """All sets that are to be measured on a column, and the p-values of its cells."""
-        wanted = [one for one in self.columns if self._wants(one, column)]
+        """What is to be measured on a column, and the p-values of its cells."""
+        wanted = {one.name: ids for one in self.columns if (ids := self._wanted(one, column))}
         if not wanted:
             return
         self.progress.stage(f"measuring on {column.label}", len(wanted))
         unlimited = dict.fromkeys(("max_calls", "max_cost", "max_minutes"))
         plain = column.settings.model_copy(update={**unlimited, "model": (BUILTIN,), "judge": None})
         with column.run.locked():
-            others = [one.name for one in wanted if one is not column]
-            if others:
-                self._counted(column, others)
+            self._count_look(column, wanted)
             bench = open_bench(column.run, plain, self.progress).named(self.batch.matrix)
-            for one in wanted:
-                self.sets[one.name, column.name] = self._measured(one, column, bench)
-                self.progress.advance()
+            for one in self.columns:
+                if one.name in wanted:
+                    self.sets[one.name, column.name] = self._measured(one, wanted[one.name], column, bench)
+                    self.progress.advance()
             if column.name != POOLED:
                 self._test(column, lambda levels: p_values_of(bench, levels, plain.seed, self.resamples))
 
-    def _wants(self, source: Column, column: Column) -> bool:
-        if not source.report.set.parameters:
-            return False
-        owned = [row for row in self.rows if row.source == source.name]
-        return self.transfer or source is column or any(column.name in row.found_in for row in owned)
+    def _wanted(self, source: Column, column: Column) -> tuple[str, ...]:
+        """Ids of the source's parameters that are to be measured on a column: all, or those found there too."""
+        if (source.name, column.name) in self.overlap.read:
+            return ()
+        if self.transfer or source is column:
+            return source.report.set.parameters
+        rows = [row for row in self.rows if row.source == source.name and column.name in row.found_in]
+        return tuple(row.parameter.id for row in rows)
 
-    def _counted(self, column: Column, others: Sequence[str]) -> None:
-        """One more look at the report split."""
-        reports = {one.name: one.report.set.model_dump(mode="json") for one in self.columns if one.name in others}
-        digest = hashlib.sha256(json.dumps(reports, sort_keys=True).encode()).hexdigest()
-        column.run.count_report(self.batch.matrix, digest)
+    def _count_look(self, column: Column, wanted: Mapping[str, Sequence[str]]) -> None:
+        """A look at the report split for the parameters of others is one more report."""
+        others = [one for one in self.columns if one.name in wanted and one is not column]
+        if others:
+            looked = {one.name: [one.report.set.model_dump(mode="json"), list(wanted[one.name])] for one in others}
+            digest = hashlib.sha256(json.dumps(looked, sort_keys=True).encode()).hexdigest()
+            column.run.count_report(self.batch.matrix, digest)
 
-    def _measured(self, one: Column, column: Column, bench: Workbench) -> MeasuredSet:
+    def _measured(self, one: Column, ids: Sequence[str], column: Column, bench: Workbench) -> MeasuredSet:
         source = Source(one.name, one.report, one.settings)
-        budget = bench.settings
-        if self.transfer and one.settings.judge_spec is not None:
-            budget = self.batch.matrix_budget(column.run, budget)
+        specs = column.settings.specs
+        budget = None
+        if self.transfer and one is not column and one.settings.judge_spec in specs:
+            budget = self.batch.matrix_budget(column.run, bench.settings)
         try:
-            return measured_on(bench, column.report.total.linear, source, budget, self.batch.limiters)
+            asking = Asking(specs, budget)
+            return measured_on(bench, column.report.total.linear, source, ids, asking, self.batch.limiters)
         except OutsideError as error:
             self.failed.append(f"the parameters of {one.name} on {column.name}: {error}")
-            return MeasuredSet({}, dict.fromkeys(one.report.set.parameters, str(error)))
+            return MeasuredSet({}, dict.fromkeys(ids, str(error)))
 
     def _test(self, column: Column, p_values: Callable[[Sequence[IntArray]], FloatArray]) -> None:
         cells = {
@@ -237,5 +250,6 @@ class _Work:
             tests=int(tests),
             resamples=self.resamples,
             transferred=self.transfer,
+            overlap=self.overlap,
             failed=self.failed,
         )

@@ -12,11 +12,11 @@ import numpy as np
 from agent.comparison import Part
 from agent.discovery import with_models
 from agent.estimates import SetNumbers, share_of_bound
-from agent.known_judging import judging_of
+from agent.known_judging import Judging, judged_parameters, judging_of
 from agent.known_set import candidates_reported
 from agent.parameters import judged, level_probabilities
 from agent.reporting import by_side
-from agent.settings import DiscoverSettings
+from agent.settings import BUILTIN, DiscoverSettings
 from agent.state import CandidateState, is_judged
 from agent.workbench import Workbench
 from probes.errors import InputError
@@ -66,38 +66,51 @@ class MeasuredSet:
         return next(iter(self.why.values()), None)
 
 
+@dataclass(frozen=True)
+class Asking:
+    """What may be asked of language models. specs: those that the column's job itself asks; its answers go to no
+    other. budget: settings that say what judging may take; None where nothing is asked, and what the ledger holds
+    is all there is."""
+
+    specs: frozenset[str]
+    budget: DiscoverSettings | None
+
+
 def measured_on(
     bench: Workbench,
     total: Interval,
     source: Source,
-    budget: DiscoverSettings,
+    ids: Sequence[str],
+    asking: Asking,
     limiters: Limiters,
 ) -> MeasuredSet:
-    """The set of `source` on the report split of the bench.
+    """Parameters of `source` with these ids on the report split of the bench; as a set where they are all of it.
 
-    total: of the bench's own report, which a black-box share is a share of. budget: settings that say what judging
-    may take. What cannot be measured there is left out with its reason.
+    total: of the bench's own report, which a black-box share is a share of. What cannot be measured there is left
+    out with its reason.
     """
-    judging = judging_of(source.report, source.settings)
-    limits = ("max_calls", "max_cost", "prices", "seed", "resamples")
-    settings = judging.settings.model_copy(update={key: getattr(budget, key) for key in limits})
-    settings = settings.model_copy(update={"max_minutes": None})
+    judging, why = _judging(source, ids, asking)
+    settings = bench.settings.model_copy(update={"model": (BUILTIN,), "judge": None})
+    if judging is not None:
+        settings = judging.settings.model_copy(update={"seed": bench.settings.seed, **_limits(asking.budget)})
     part = bench.comparison.report
-    with with_models(replace(bench, settings=settings), judging.template, limiters) as ready:
-        candidates, why = _candidates(ready, source)
-        spent = _judged(ready, part, candidates)
+    template = None if judging is None else judging.template
+    with with_models(replace(bench, settings=settings), template, limiters) as ready:
+        candidates, more = _candidates(ready, source, [one for one in ids if one not in why])
+        why |= more
+        spent = None if asking.budget is None else _judged(ready, part, candidates)
         if spent is not None:
             why |= {one["id"]: spent for one in candidates if is_judged(one)}
             candidates = [one for one in candidates if not is_judged(one)]
         levels_NJ = ready.levels(candidates)[part.row_N]
-    numbers = SetNumbers(part, levels_NJ, bench.comparison.mode, bench.comparison.claim, budget.seed)
+    numbers = SetNumbers(part, levels_NJ, bench.comparison.mode, bench.comparison.claim, bench.settings.seed)
     found = {}
     for j, candidate in enumerate(candidates):
         if np.isnan(numbers.singles[j].value):
             why[candidate["id"]] = "too few prompts have answers with a level on both sides"
         else:
             found[candidate["id"]] = _measured(numbers, j, candidate, total)
-    if why or not candidates:
+    if why or not candidates or len(ids) < len(source.report.set.parameters):
         return MeasuredSet(found, why)
     whole, captured = interval(numbers.whole), _share_of_set(numbers, total)
     return MeasuredSet(found, why, whole, captured, by_side(numbers.complete), numbers.by_regression)
@@ -119,10 +132,34 @@ def p_values_of(bench: Workbench, levels: Sequence[IntArray], seed: int, resampl
     )
 
 
-def _candidates(bench: Workbench, source: Source) -> tuple[list[CandidateState], dict[str, str]]:
-    """The set's members one by one, and why some cannot be measured here."""
+def _judging(source: Source, ids: Sequence[str], asking: Asking) -> tuple[Judging | None, dict[str, str]]:
+    """How what a model judges is judged, None where nothing is; and why it is not, by id."""
+    judged = [one.id for one in judged_parameters(source.report) if one.id in ids]
+    if not judged:
+        return None, {}
+    try:
+        judging = judging_of(source.report, source.settings)
+    except InputError as error:
+        return None, dict.fromkeys(judged, str(error))
+    spec = judging.settings.judge_spec
+    if spec not in asking.specs:
+        return None, dict.fromkeys(judged, f"its job does not ask {spec}, so that its answers are not sent there")
+    return judging, {}
+
+
+def _limits(budget: DiscoverSettings | None) -> dict[str, object]:
+    """What judging may take, as settings."""
+    keys = ("max_calls", "max_cost", "prices")
+    limits = {} if budget is None else {key: getattr(budget, key) for key in keys}
+    return {"max_calls": None, "max_cost": None, **limits, "max_minutes": None}
+
+
+def _candidates(
+    bench: Workbench, source: Source, ids: Sequence[str]
+) -> tuple[list[CandidateState], dict[str, str]]:
+    """The parameters one by one, and why some cannot be measured here."""
     report, found, why = source.report, [], {}
-    for one in report.set.parameters:
+    for one in ids:
         alone = report.model_copy(update={"set": report.set.model_copy(update={"parameters": (one,)})})
         try:
             (candidate,) = candidates_reported(bench.scores, alone, bench.settings.judge_spec)

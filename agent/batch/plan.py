@@ -1,12 +1,12 @@
 """What a batch does: its jobs with their settings, and the budget that they share."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.settings import DiscoverSettings, Real, Whole
+from agent.settings import BUILTIN, DiscoverSettings, Real, Whole
 from probes.errors import InputError
 from probes.prompt import Prompt
 from probes.words import are, count
@@ -99,6 +99,20 @@ def plan_of_domains(run: Path, settings: DiscoverSettings, budget: SharedBudget,
     lacking = domains.count(None)
     said = f"{count(lacking, 'prompt')} without a domain {are(lacking)} in the discovery over all alone"
     return Plan(run.resolve().name, jobs, budget, whole, run, (said,) if lacking else ())
+
+
+def pooled_settings(settings: DiscoverSettings, jobs: Sequence[Job]) -> tuple[DiscoverSettings, tuple[str, ...]]:
+    """The settings of the discovery over all jobs, and what is to be said of them.
+
+    It asks language models only where all jobs ask the same ones: answers of a job go to no other.
+    """
+    for job in jobs:
+        for spec in sorted(settings.specs - job.settings.specs):
+            said = (
+                f"the discovery over all jobs asks no language model, since the job {job.name} does not ask {spec}"
+            )
+            return settings.model_copy(update={"model": (BUILTIN,), "judge": None}), (said,)
+    return settings, ()
 
 
 def _plain_names(labels: Collection[str]) -> list[str]:

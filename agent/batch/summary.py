@@ -107,6 +107,7 @@ class Summary(Record):
     transfers: tuple[Transfer, ...] = ()
     usage: Usage = Usage()
     warnings: tuple[Text, ...] = ()
+    alerts: tuple[Text, ...] = ()
     notes: tuple[Text, ...] = ()
 
     def to_json(self) -> str:

@@ -27,6 +27,9 @@ def _lines(summary: Summary) -> Iterator[str]:
     everything = [*summary.domains, *([summary.pooled] if summary.pooled is not None else [])]
     yield f"# What changed in {len(summary.domains)} domains: {markdown_inline(summary.name, 80)}"
     yield ""
+    for alert in summary.alerts:
+        yield f"**Read this first**: {markdown_inline(alert, 600)}"
+        yield ""
     for sentence in headline(summary):
         yield markdown_inline(sentence)
         yield ""

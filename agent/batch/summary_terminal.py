@@ -11,7 +11,8 @@ from tools.report.safe_text import one_line
 
 def render(summary: Summary) -> RenderableType:
     """Sentences, the matrix, and how it was decided."""
-    parts: list[RenderableType] = [Text(sentence) for sentence in headline(summary)]
+    parts: list[RenderableType] = [Text(one_line(alert, 600), style="bold red") for alert in summary.alerts]
+    parts += [Text(sentence) for sentence in headline(summary)]
     for one in summary.domains:
         if one.status == "failed":
             parts.append(Text(f"{one_line(one.label, 40)}: {one_line(one.error or 'failed', 400)}", style="red"))

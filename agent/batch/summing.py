@@ -49,6 +49,7 @@ def summary_of(
         transfers=_transfers(matrix) if matrix.transferred else (),
         usage=_sum([*(one.usage for one in domains), *([whole.usage] if whole else []), taken]),
         warnings=tuple(matrix.failed),
+        alerts=matrix.overlap.said,
         notes=plan.said,
     )
 

@@ -8,6 +8,7 @@ from agent.batch import summary_html, summary_markdown
 from agent.batch.board import Board
 from agent.batch.folder import SUMMARY, BatchFolder
 from agent.batch.matrix import matrix_of
+from agent.batch.overlap import Held, Overlap, overlap_of
 from agent.batch.plan import POOLED, Job, OfRun, Plan
 from agent.batch.running import Batch, Found
 from agent.batch.summary import Summary
@@ -40,9 +41,14 @@ def run_batch(
     with BatchFolder.opened(out, asked) as folder:
         batch = Batch(plan, folder, board, at_once, transfer=transfer)
         found = batch.run()
-        pooled = batch.pooled(found)
+        overlap = Overlap() if plan.run is not None else overlap_of(_held(found))
+        for said in overlap.said:
+            board.note(said)
+        pooled = None if overlap.said else batch.pooled(found)
         every = [*found, *([pooled] if pooled is not None else [])]
-        matrix = batch.compare(lambda progress: matrix_of(batch, every, transfer=transfer, progress=progress))
+        matrix = batch.compare(
+            lambda progress: matrix_of(batch, every, overlap, transfer=transfer, progress=progress)
+        )
         calls, cost = batch.taken(batch.matrix)
         taken = Usage(calls=calls, cost=cost)
         summary = summary_of(plan, found, pooled, matrix, taken, out, line_of)
@@ -54,6 +60,14 @@ def run_batch(
         for ending, text in texts.items():
             write_text_whole(out / f"{SUMMARY}.{ending}", text)
     return Ended(summary, (*_failed(every, line_of), *matrix.failed))
+
+
+def _held(found: list[Found]) -> list[Held]:
+    return [
+        Held(one.job.name, one.job.label, one.run, one.settings.domain)
+        for one in found
+        if one.run is not None and one.report is not None
+    ]
 
 
 def _failed(found: list[Found], line_of: Callable[[Exception], str]) -> list[str]:

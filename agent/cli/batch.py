@@ -221,6 +221,8 @@ def _show(ended: "Ended", folder: Path, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         with to_stdout() as stdout:
             stdout.write(ended.summary.to_json())
+        for alert in ended.summary.alerts:
+            warn(alert)
     else:
         from agent.batch.summary_terminal import render
         from agent.cli.showing import print_page

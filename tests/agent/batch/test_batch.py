@@ -75,7 +75,7 @@ def test_a_run_by_domain_tells_the_common_from_what_is_of_one_domain(
         cells = {name: cell["dissimilarity"] for name, cell in row["cells"].items()}
         assert cells["law"]["low"] > max(cells["cooking"]["high"], cells["money"]["high"])
         assert row["cells"]["law"]["shift"] > 0.5
-    assert summary["tests"] == len(rows) * 4
+    assert summary["tests"] == len(rows) * (3 + 2)  # of each cell, "in one at most", and the contrast
     for domain in summary["domains"]:
         assert (out / domain["report"]).is_file()
         report = json.loads((out / domain["report"]).with_name("report.json").read_text())
@@ -166,6 +166,27 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(
     code, _, stderr = command(capfd, "batch", str(plan), "--out", str(out))
     assert code == 2
     assert "is no batch of this version" in stderr
+
+
+def test_jobs_of_the_same_answers_are_not_held_against_each_other(
+    files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The same files with other splits: what one search has read, the other job reports on."""
+    plan = write_plan(files, ["cooking"])
+    again = "  again: {before: cooking-before.jsonl, after: cooking-after.jsonl, settings: {seed: 5}}\n"
+    plan.write_text(plan.read_text() + again)
+    out = tmp_path / "out"
+    code, stdout, _ = command(capfd, "batch", str(plan), "--transfer", "--out", str(out), "--quiet")
+    assert code == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["pooled"] is None
+    assert summary["alerts"][0].startswith("cooking and again share 8 prompts: what is said of several domains")
+    assert "Read this first" in (out / "summary.html").read_text()
+    assert "cooking and again share 8 prompts" in stdout
+    for row in summary["parameters"]:
+        other = "again" if row["source"] == "cooking" else "cooking"
+        assert row["cells"][other]["why"].startswith("answers of its report split were read by the search")
+        assert row["verdict"] != "common"
 
 
 def test_a_dry_run_says_what_would_be_and_leaves_nothing(

@@ -109,6 +109,38 @@ def test_a_server_that_dies_fails_its_job_alone_and_nothing_is_paid_twice(
         assert set(dying.served.values()) == {1}
 
 
+@pytest.mark.parametrize("transfer", [["--transfer"], []])
+def test_answers_go_to_no_model_that_their_job_does_not_ask(
+    transfer: list[str], files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The shared settings name the model, and one job overrides it."""
+    heard: list[str] = []
+    reader = ReaderWithControl()
+
+    def listening(asked: Asked) -> Said:
+        heard.append(asked.text)
+        return reader(asked)
+
+    with ChatServer(listening) as server:
+        plan = files / "alone.yaml"
+        models = f"[builtin, '{spec_of(server, 'openai')}']"
+        plan.write_text(
+            f"settings: {{rounds: 1, resamples: 199, processes: 1, model: {models}}}\n"
+            "jobs:\n"
+            "  art: {before: art-before.jsonl, after: art-after.jsonl}\n"
+            "  law: {before: law-before.jsonl, after: law-after.jsonl, settings: {model: builtin}}\n"
+        )
+        code, _, stderr = command(capfd, "batch", str(plan), "--out", str(tmp_path / "out"), *transfer)
+        assert code == 0, stderr
+    assert any("art: What about" in text for text in heard)
+    assert not any("law: What about" in text for text in heard)
+    assert "asks no language model, since the job law does not ask openai:m@" in stderr
+    rows = settled(tmp_path / "out")["parameters"]
+    judged = [row for row in rows if row["judge"].startswith("openai:")]
+    if transfer and judged:
+        assert "its job does not ask openai:m@" in judged[0]["cells"]["law"]["why"]
+
+
 def test_the_budget_of_all_jobs_is_kept(files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with ChatServer(ReaderWithControl()) as server:
         plan = write_plan(files, ["art", "law"], head="budget: {max_calls: 240}\n")
