@@ -1,6 +1,7 @@
 """A batch's summary as Markdown, for a repository or a pull request."""
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from agent.batch.summary import Domain, RowRecord, Summary
 from agent.batch.summary_words import (
@@ -93,7 +94,7 @@ def _row(summary: Summary, row: RowRecord, everything: Sequence[Domain]) -> list
 def _domain(one: Domain) -> list[str]:
     if one.status == "failed":
         return [one.label, f"failed: {markdown_cell(one.error or '', 300)}", "", "", ""]
-    report = markdown_cell(one.report or "")
+    report = f"[report]({quote(one.report)})" if one.report else ""
     return [one.label, total_cell(one), captured_cell(one), str(len(one.parameters)), report]
 
 

@@ -204,6 +204,15 @@ def test_hostile_text_is_shown_and_never_obeyed() -> None:
     assert Summary.model_validate_json(summary.to_json()) == summary
 
 
+def test_links_lead_to_the_reports_whatever_their_folders_are_called() -> None:
+    summary = a_summary()
+    odd = summary.domains[1].model_copy(update={"report": "../my run #1?/a|b)/report.html"})
+    summary = summary.model_copy(update={"domains": (summary.domains[0], odd, summary.domains[2])})
+    expected = "../my%20run%20%231%3F/a%7Cb%29/report.html"
+    assert f'<a href="{expected}">' in summary_html.render(summary)
+    assert f"[report]({expected})" in summary_markdown.render(summary)
+
+
 @pytest.mark.parametrize(
     ("verdict", "seen", "more", "said"),
     [
