@@ -23,7 +23,7 @@ CHUNK_CHARACTERS = 500_000
 """What is sent to a worker at once: about a second of work."""
 
 _workers = threading.Lock()
-"""Threads take turns: they have the same workers, and wait forever for each other where they change their number."""
+"""Threads take turns: they have the same workers, and wait long for each other where they change their number."""
 
 
 def measure_texts(
