@@ -132,7 +132,7 @@ def test_chunks_hold_every_text_once_and_end_at_the_limits(monkeypatch: pytest.M
     assert [(chunk.start, chunk.stop) for chunk in chunks] == [(0, 4), (4, 6), (6, 10), (10, 14), (14, 15)]
 
 
-def test_threads_that_measure_at_once_do_not_wait_for_each_other_forever() -> None:
+def test_threads_that_measure_at_once_do_not_wait_for_each_other() -> None:
     measures = [measure("words"), measure("questions")]
     found: dict[int, FloatArray] = {}
 
