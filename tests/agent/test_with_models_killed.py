@@ -1,16 +1,12 @@
 """Discoveries by language models that are killed at any moment, and go on."""
 
-import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,60 +16,20 @@ from runs.storing import ImportOptions
 from tests.agent.read_by_models import coding_run, spec_of
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
+from tests.torture.processes import (
+    MAY_DIFFER,
+    command,
+    differing,
+    done_in,
+    environment,
+    killed_at,
+    report_of,
+)
 from tools.chat.ledger import Ledger
-from tools.report.document import Report
 
 
-def command(run: Path, spec: str, *flags: str) -> list[str]:
-    asked = ["discover", str(run), "--model", spec, "--quiet", "--name", "d1", *flags]
-    return [sys.executable, "-m", "orderparam", *asked]
-
-
-def environment() -> dict[str, str]:
-    root = str(Path(__file__).parents[2])
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("ORDERPARAM_")}
-    return {**kept, "PYTHONPATH": root, "ORDERPARAM_RESAMPLES": "199", "ORDERPARAM_PROCESSES": "1"}
-
-
-def started(arguments: list[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def ended(arguments: list[str]) -> float:
-    """Runs a command to its good end; how many seconds that took."""
-    began = time.monotonic()
-    subprocess.run(arguments, env=environment(), check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - began
-
-
-def killed_at(count: int, run: Path, server: ChatServer) -> bool:
-    """Starts the discovery and kills it once the server has seen so many requests; whether it still ran."""
-    with started(command(run, spec_of(server, "openai"))) as process:
-        while process.poll() is None and sum(server.distinct.values()) < count:
-            time.sleep(0.002)
-        alive = process.poll() is None
-        process.kill()
-    return alive
-
-
-def report_of(run: Path) -> Any:
-    return Report.load(run / "discoveries" / "d1").model_dump(mode="json")
-
-
-def differing(one: Any, other: Any, place: str = "") -> Iterator[str]:
-    """Where two JSON values differ."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted(one.keys() | other.keys()):
-            yield from differing(one.get(key), other.get(key), f"{place}.{key}".strip("."))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, pair in enumerate(zip(one, other, strict=True)):
-            yield from differing(*pair, f"{place}[{number}]")
-    elif one != other:
-        yield place
-
-
-MAY_DIFFER = {"usage.cached"}
-"""A run that goes on finds answers in the ledger that one without kills had just been given."""
+def asked_of(run: Path, spec: str, *flags: str) -> list[str]:
+    return command("discover", run, "--model", spec, "--quiet", "--name", "d1", *flags)
 
 
 def test_killed_at_random_calls_it_pays_for_nothing_twice(tmp_path: Path) -> None:
@@ -81,14 +37,14 @@ def test_killed_at_random_calls_it_pays_for_nothing_twice(tmp_path: Path) -> Non
     run = coding_run(tmp_path / "killed" / "run").path
     spared = shutil.copytree(run, tmp_path / "spared" / "run")
     with ChatServer(ReaderWithControl(), delay=0.02) as server:
-        ended(command(spared, spec_of(server, "openai")))
+        done_in(asked_of(spared, spec_of(server, "openai")))
         asked = set(server.distinct)
         assert len(asked) == sum(server.distinct.values())
         server.distinct.clear()
         places = np.random.default_rng(0).choice(np.arange(1, len(asked) - 5), size=kills, replace=False)
         for count in sorted(places.tolist()):
-            assert killed_at(count, run, server)
-        ended(command(run, spec_of(server, "openai")))
+            assert killed_at(count, asked_of(run, spec_of(server, "openai")), server)
+        done_in(asked_of(run, spec_of(server, "openai")))
         assert set(server.distinct) == asked
         assert sum(server.distinct.values()) - len(asked) <= kills * server.most_at_once
     assert report_of(run)["parameters"][0]["name"] == "program code"
@@ -140,7 +96,7 @@ def attempt(arguments: list[str], run: Path, server: ChatServer, delay: float) -
     """Starts the discovery and kills it after so many seconds, unless it has come to its end by then."""
     seen, kept = sum(server.distinct.values()), kept_in(run, run.parent / "look")
     began = time.monotonic()
-    with started(arguments) as process:
+    with subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL) as process:
         try:
             process.wait(delay)
         except subprocess.TimeoutExpired:
@@ -165,10 +121,10 @@ def test_fifty_kills_at_any_time_change_nothing_and_repeat_only_what_was_in_flig
     with ChatServer(ReaderWithControl(), delay=DELAY) as server:
 
         def arguments(run: Path) -> list[str]:
-            return command(run, spec_of(server, "openai"), "--before", "8", "--after", "19")
+            return asked_of(run, spec_of(server, "openai"), "--before", "8", "--after", "19")
 
         spared = shutil.copytree(made, tmp_path / "spared" / "run")
-        whole = ended(arguments(spared))
+        whole = done_in(arguments(spared))
         asked = server.distinct.copy()
         assert set(asked.values()) == {1}
         expected = report_of(spared)

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.servers.chat import ChatServer
 from tools.report.document import Report
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +31,24 @@ def command(*arguments: object) -> list[str]:
 def ended(arguments: list[str], folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """The command, run to its end in a folder, or here. What it says is kept."""
     return subprocess.run(arguments, cwd=folder, env=environment(), capture_output=True, text=True)
+
+
+def done_in(arguments: list[str]) -> float:
+    """Runs a command to its good end; how many seconds that took."""
+    began = time.monotonic()
+    done = ended(arguments)
+    assert done.returncode == 0, done.stderr
+    return time.monotonic() - began
+
+
+def killed_at(count: int, arguments: list[str], server: ChatServer) -> bool:
+    """Starts a command and kills it once the server has seen so many requests; whether it still ran."""
+    with subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and sum(server.distinct.values()) < count:
+            time.sleep(0.002)
+        alive = process.poll() is None
+        process.kill()
+    return alive
 
 
 def report_of(run: Path, name: str = "d1") -> Any:

@@ -12,10 +12,10 @@ import pytest
 from tests.agent.read_by_models import coding_run, spec_of
 from tests.agent.repl.sessions import state_on_disk
 from tests.agent.repl.test_with_models import named
-from tests.agent.test_with_models_killed import environment
 from tests.agent.worlds import rows_of, run_of, shorter
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
+from tests.torture.processes import environment
 
 CTRL_C, CTRL_D, TAB, ENTER, UP = "\x03", "\x04", "\t", "\r", "\x1b[A"
 

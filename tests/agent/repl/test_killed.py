@@ -3,7 +3,6 @@
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,9 +12,17 @@ import pytest
 from agent.settings import DiscoverSettings, from_keywords
 from tests.agent.read_by_models import coding_run, spec_of
 from tests.agent.repl.sessions import state_on_disk
-from tests.agent.test_with_models_killed import MAY_DIFFER, differing, ended, environment, report_of
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
+from tests.torture.processes import (
+    MAY_DIFFER,
+    command,
+    differing,
+    done_in,
+    environment,
+    killed_at,
+    report_of,
+)
 
 LINES = """\
 look
@@ -39,11 +46,10 @@ report
 """
 
 
-def command(run: Path, spec: str) -> list[str]:
+def asked_of(run: Path, spec: str) -> list[str]:
     script = run.parent / "session.txt"
     script.write_text(LINES, encoding="utf-8")
-    asked = ["repl", str(run), "--model", spec, "--name", "d1", "--quiet", "--script", str(script)]
-    return [sys.executable, "-m", "orderparam", *asked]
+    return command("repl", run, "--model", spec, "--name", "d1", "--quiet", "--script", script)
 
 
 def killed_after(seconds: float, arguments: list[str]) -> bool:
@@ -55,16 +61,6 @@ def killed_after(seconds: float, arguments: list[str]) -> bool:
             process.kill()
     assert process.returncode in (0, -signal.SIGKILL)
     return process.returncode != 0
-
-
-def killed_at(count: int, arguments: list[str], server: ChatServer) -> bool:
-    """Starts the session and kills it once the server has seen so many requests; whether it still ran."""
-    with subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and sum(server.distinct.values()) < count:
-            time.sleep(0.002)
-        alive = process.poll() is None
-        process.kill()
-    return alive
 
 
 def same_ends(run: Path, spared: Path, settings: DiscoverSettings) -> None:
@@ -87,15 +83,15 @@ def test_killed_at_random_calls_it_pays_for_nothing_twice(tmp_path: Path) -> Non
     (tmp_path / "spared").mkdir()
     spared = shutil.copytree(run, tmp_path / "spared" / "run")
     with ChatServer(ReaderWithControl(), delay=0.02) as server:
-        ended(command(spared, spec_of(server, "openai")))
+        done_in(asked_of(spared, spec_of(server, "openai")))
         asked = set(server.distinct)
         assert set(server.distinct.values()) == {1}
         server.distinct.clear()
         places = np.random.default_rng(1).choice(np.arange(1, len(asked) - 5), size=kills, replace=False)
-        arguments = command(run, spec_of(server, "openai"))
+        arguments = asked_of(run, spec_of(server, "openai"))
         for count in sorted(places.tolist()):
             assert killed_at(count, arguments, server)
-        ended(arguments)
+        done_in(arguments)
         assert set(server.distinct) == asked
         assert sum(server.distinct.values()) - len(asked) <= kills * server.most_at_once
         same_ends(run, spared, settings_of(server))
@@ -115,7 +111,7 @@ def test_thirty_kills_at_any_time_change_nothing(tmp_path: Path) -> None:
         settings = settings_of(server)
         (tmp_path / "spared").mkdir()
         spared = shutil.copytree(made, tmp_path / "spared" / "run")
-        whole = ended(command(spared, spec_of(server, "openai")))
+        whole = done_in(asked_of(spared, spec_of(server, "openai")))
         asked = server.distinct.copy()
         assert set(asked.values()) == {1}
         killed = sessions = repeated = 0
@@ -124,7 +120,7 @@ def test_thirty_kills_at_any_time_change_nothing(tmp_path: Path) -> None:
             run = shutil.copytree(made, tmp_path / str(sessions) / "run")
             sessions += 1
             server.distinct.clear()
-            arguments = command(run, spec_of(server, "openai"))
+            arguments = asked_of(run, spec_of(server, "openai"))
             of_this = 0
             while killed_after(float(rng.uniform(0, whole)) if killed + of_this < KILLS else 600.0, arguments):
                 of_this += 1
