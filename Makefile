@@ -11,7 +11,7 @@ DEMO := demo-run
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-smollm2 test-vllm lint
+.PHONY: help demo test test-smollm2 test-vllm torture lint
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -33,6 +33,9 @@ test-smollm2: $(VENV)/.test $(VENV)/.smollm2  ## the tests that need the real mo
 
 test-vllm: $(VLLM_VENV)/.ready  ## the tests against a real vLLM on the CPU, in an environment of its own (3.4 GB)
 	VLLM_CPU_KVCACHE_SPACE=1 OMP_WAIT_POLICY=PASSIVE $(VLLM_BIN)/python -m pytest -m vllm -s
+
+torture: $(VENV)/.test  ## the long versions of the attacks in SECURITY.md, about an hour
+	$(ONE_THREAD) $(BIN)/python -m tests.torture
 
 lint: $(VENV)/.test  ## ruff (rules and format) and mypy --strict
 	$(BIN)/ruff check .

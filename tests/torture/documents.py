@@ -1,4 +1,4 @@
-"""Documents that people write or move by hand, gone wrong: run.json, settings, reports, prompts, prices.
+"""Documents that people write or move by hand, gone wrong: run.json, settings, plans, reports, prompts, prices.
 
 Each is read, or refused in one line.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from agent.batch.checking import load_plan
 from agent.discovery import discover_run
 from agent.settings import KEYS, KINDS, DiscoverSettings, from_keywords, load
 from probes.errors import InputError
@@ -52,6 +53,24 @@ def documents(run: Path, report: Path) -> list[Document]:
     prompt_set = {"name": "mine", "description": "d", "licence": "l", "domain": "d", "prompts": prompts}
     settings: dict[str, Any] = {"seed": 3, "rounds": 2, "claim": "random", "min_gain": 0.02, "model": ["builtin"]}
     prices = {"as_of": "2026-01-01", "prices": {"openai:m": {"input": 1.0, "output": 2.0, "cached": 0.5}}}
+    jobs: dict[str, Any] = {
+        "one": {"before": "prompts-a.jsonl", "after": "prompts-b.jsonl", "settings": {"rounds": 1}},
+        "two": {"run": str(run), "domain": "d"},
+    }
+    plan = {"settings": {"rounds": 2, "min_gain": 0.02}, "budget": {"max_calls": 100}, "jobs": jobs}
+    plan_keys = (
+        "settings",
+        "budget",
+        "jobs",
+        "before",
+        "after",
+        "run",
+        "domain",
+        "model",
+        "adapter",
+        "prompts",
+        *KEYS,
+    )
     prompt_keys = ("id", "tags", "prompt", "messages", "role", "content", "name", "prompts", "domain")
     return [
         Document("run.json", manifest, _json, _read_run, tuple(manifest)),
@@ -59,6 +78,7 @@ def documents(run: Path, report: Path) -> list[Document]:
         Document("orderparam.toml", settings, _toml, _read_settings, KEYS),
         Document("prompts.yaml", prompt_set, _yaml, load_prompt_file, prompt_keys),
         Document("prompts.jsonl", prompts, _lines, load_prompt_file, prompt_keys),
+        Document("plan.yaml", plan, _yaml, load_plan, plan_keys),
         Document("prices.yaml", prices, _yaml, load_prices, ("input", "output", "cached", "prices", "as_of")),
         Document("judge.jinja", TEMPLATE, str, load_template, ()),
     ]
@@ -113,6 +133,8 @@ def attack(count: int, seed: int, folder: Path) -> Tally:
     run, report = discovered(folder / "run")
     sound = (run / "run.json").read_bytes()
     known = documents(run, report)
+    for name in ("prompts-a.jsonl", "prompts-b.jsonl"):
+        (folder / name).write_text("{}\n")
 
     def attempt(number: int) -> bool:
         rng = np.random.default_rng([seed, number])
