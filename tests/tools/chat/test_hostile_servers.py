@@ -5,6 +5,7 @@ import gzip
 import resource
 import ssl
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     hurry(monkeypatch)
 
 
-def answered(spec: str) -> CallFailed:
-    """The failure of one call."""
-
-    async def asked() -> CallFailed:
-        model = connect(parse_spec(spec), {})
-        try:
-            with pytest.raises(CallFailed) as failed:
-                await model.answer(request("hello"))
-        finally:
-            await model.close()
-        return failed.value
-
-    return run(asked())
+async def failure_of(spec: str, given: Mapping[str, str] | None = None) -> CallFailed:
+    """The failure of one call to a model."""
+    model = connect(parse_spec(spec), given or {})
+    try:
+        with pytest.raises(CallFailed) as failed:
+            await model.answer(request("hello"))
+    finally:
+        await model.close()
+    return failed.value
 
 
 def peak() -> float:
@@ -78,13 +75,7 @@ class Torrent:
 
 async def failure_at(torrent: Torrent, provider: str) -> CallFailed:
     async with torrent as port:
-        model = connect(parse_spec(f"{provider}:m@http://127.0.0.1:{port}/v1"), {})
-        try:
-            with pytest.raises(CallFailed) as failed:
-                await model.answer(request("hello"))
-        finally:
-            await model.close()
-    return failed.value
+        return await failure_of(f"{provider}:m@http://127.0.0.1:{port}/v1")
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -114,7 +105,7 @@ def test_a_packed_bomb_is_not_unpacked(provider: str, status: int) -> None:
 
     with LoopbackServer(handler) as server:
         before = peak()
-        failure = answered(f"{provider}:m@{server.address}/v1")
+        failure = run(failure_of(f"{provider}:m@{server.address}/v1"))
     assert peak() - before < 120
     assert str(failure).isprintable()
 
@@ -146,15 +137,12 @@ def test_a_certificate_that_nobody_signed_is_refused(provider: str, tmp_path: Pa
     async def asked() -> CallFailed:
         server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
         port = server.sockets[0].getsockname()[1]
-        given = {"ORDERPARAM_API_KEY": "sk-very-secret"}
-        model = connect(parse_spec(f"{provider}:m@https://127.0.0.1:{port}/v1"), given)
         try:
-            with pytest.raises(CallFailed) as failed:
-                await model.answer(request("hello"))
+            return await failure_of(
+                f"{provider}:m@https://127.0.0.1:{port}/v1", {"ORDERPARAM_API_KEY": "sk-secret"}
+            )
         finally:
-            await model.close()
             server.close()
-        return failed.value
 
     failure = run(asked())
     assert "certificate of 127.0.0.1" in str(failure)
