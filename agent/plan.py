@@ -83,24 +83,29 @@ def judge_example(bench: Workbench, template: JudgePrompt, criteria: Sequence[Cr
 
 
 def _judging(bench: Workbench, spec: str) -> Sending:
-    """A round judges all on the pilot, half of them on half of read, and the few that stay on select; the set is
-    judged on read and report."""
+    """All rounds, and the set on read and report."""
     settings, comparison = bench.settings, bench.comparison
     proposed = len(settings.proposers) * (MOST_PROPOSED + 1)
-    read_N, select_N, report_N = (
-        part.layout.samples for part in (comparison.read, comparison.select, comparison.report)
-    )
-    raced = proposed if settings.judge_all else -(-proposed // 2)
-    kept = proposed if settings.judge_all else FEWEST_RACING + 1
-    each = (
-        min(PILOT, read_N) * calls_of(proposed, settings)
-        + (read_N // 2) * calls_of(raced, settings)
-        + select_N * calls_of(kept, settings)
-    )
-    count = settings.rounds * each + (read_N + report_N) * calls_of(settings.max_parameters, settings)
+    both = comparison.read.layout.samples + comparison.report.layout.samples
+    count = settings.rounds * sum(calls_of_round(proposed, bench))
+    count += both * calls_of(settings.max_parameters, settings)
     criteria = [QUESTION_LIKE] * min(settings.criteria_per_call, proposed)
     prompt = judge_example(bench, load_template(settings.judge_template), criteria)
     return sending("judging", spec, count, prompt, TOKENS_A_VERDICT * len(criteria), settings)
+
+
+def calls_of_round(proposed: int, bench: Workbench) -> tuple[int, int]:
+    """Calls that judging so many proposals of a round takes, on read and then on select.
+
+    A race judges all on the pilot, half of them on half of read, and the few that stay on select.
+    """
+    settings = bench.settings
+    read_N, select_N = bench.comparison.read.layout.samples, bench.comparison.select.layout.samples
+    if settings.judge_all:
+        return read_N * calls_of(proposed, settings), select_N * calls_of(proposed, settings)
+    pilot = min(PILOT, read_N) * calls_of(proposed, settings)
+    raced = (read_N // 2) * calls_of(-(-proposed // 2), settings)
+    return pilot + raced, select_N * calls_of(min(FEWEST_RACING + 1, proposed), settings)
 
 
 def calls_of(criteria: int, settings: DiscoverSettings) -> int:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from agent.contrasts import CHARACTERS, Reader
 from agent.judgments import criterion_of
 from agent.models import salt_of
-from agent.plan import QUESTION_LIKE, TOKENS_A_VERDICT, Sending, calls_of, judge_example, sending
+from agent.plan import QUESTION_LIKE, TOKENS_A_VERDICT, Sending, calls_of_round, judge_example, sending
 from agent.proposer import STEPS, most_of, opening
-from agent.proposer_tools import PILOT
-from agent.racing import FEWEST_RACING
 from agent.state import CandidateState, DiscoveryState, by_id, is_judged
 from agent.workbench import Workbench
 from probes.scale import IntArray
@@ -53,18 +51,15 @@ def of_judging(bench: Workbench, candidates: Sequence[CandidateState], rows: Int
 def of_proposing(state: DiscoveryState, bench: Workbench, *, selected: bool) -> Expense:
     """A round of proposals, tried and raced on read, where the set is judged too; selected: and survivors judged
     on select."""
-    settings, comparison, judgments = bench.settings, bench.comparison, bench.judgments
+    settings, judgments = bench.settings, bench.judgments
     if not settings.proposers or judgments is None or settings.judge_spec is None:
         return NOTHING
     prompt = opening(state, bench, Reader(state, bench, salt_of(bench.run)), CHARACTERS, tools=True)
     sent = [sending("proposing", spec, STEPS + 1, prompt, 500, settings) for spec in settings.proposers]
     proposed = len(settings.proposers) * (most_of(state) + 1)
-    read, select = comparison.read.layout.samples, comparison.select.layout.samples
     chosen = [one for one in by_id(state["candidates"], state.get("chosen", [])) if is_judged(one)]
-    calls = judgments.calls_for(chosen, comparison.read.row_N)
-    calls += min(PILOT, read) * calls_of(proposed, settings)
-    calls += (read // 2) * calls_of(-(-proposed // 2), settings)
-    calls += select * calls_of(FEWEST_RACING + 1, settings) if selected else 0
+    on_read, on_select = calls_of_round(proposed, bench)
+    calls = judgments.calls_for(chosen, bench.comparison.read.row_N) + on_read + (on_select if selected else 0)
     per_call = min(settings.criteria_per_call, proposed)
     example = judge_example(bench, judgments.models.template, [QUESTION_LIKE] * per_call)
     sent.append(sending("judging", settings.judge_spec, calls, example, TOKENS_A_VERDICT * per_call, settings))

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent.discovery import discover_run
+from agent.discovery import discover_run, open_bench
+from agent.plan import calls_of_round
+from agent.progress import Silent
 from agent.proposer_tools import PILOT
 from agent.selecting import left_behind
 from agent.state import CandidateState
@@ -30,6 +32,18 @@ def test_judging_all_takes_the_whole_read_split_and_a_race_no_more_than_it_needs
     assert report.splits.read > PILOT
     assert control.calls == (report.splits.read if judge_all else PILOT) + report.splits.select
     assert report.parameters[0].name == "program code"
+
+
+def test_the_plan_counts_the_whole_of_both_splits_where_all_are_judged(tmp_path: Path) -> None:
+    run = coding_run(tmp_path / "run", prompts=10, draws=10)
+    with ChatServer(ReaderWithControl()) as server:
+        benches = [open_bench(run, settings(server, judge_all=every), Silent()) for every in (False, True)]
+    raced, every = (calls_of_round(13, bench) for bench in benches)
+    read, select = (part.layout.samples for part in (benches[0].comparison.read, benches[0].comparison.select))
+    assert every == (read * 3, select * 3)  # six questions a call
+    assert PILOT * 3 < raced[0] < every[0]
+    assert raced[1] == select * 2  # the seven that stay
+    assert calls_of_round(3, benches[0])[1] == select
 
 
 def test_judging_all_ends_where_the_budget_does(tmp_path: Path) -> None:
