@@ -4,6 +4,7 @@ What is said of several domains takes them for independent, as they are where th
 """
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,20 @@ from agent.comparison import prompts_of_domain
 from probes.words import count
 from runs.directory import Run
 from runs.schema import SPLITS
+
+SAME = 0.95
+"""Share of the answers of the smaller that two sets have in common from which on they are the same answers: draws
+of their own may agree in many, above all in short ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """text: a hash of the prompt and the answer. searched: whether it lies in the read or select split."""
+
+    sample_id: str
+    prompt: str
+    text: bytes
+    searched: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +52,19 @@ class Held:
         return frozenset(self.prompt_of.values())
 
     @cached_property
-    def split_of(self) -> dict[bytes, str]:
-        """The split of each answer, by a hash of its id, prompt and text."""
-        samples = self.run.samples(["sample_id", "prompt_id", "split", "response"])
-        columns = (samples[name].to_pylist() for name in ("sample_id", "prompt_id", "split", "response"))
-        return {
-            hashlib.sha256(repr((one, self.prompt_of[prompt], response)).encode()).digest(): split
-            for one, prompt, split, response in zip(*columns, strict=True)
-            if prompt in self.prompt_of
-        }
+    def checkpoints(self) -> list[list[_Answer]]:
+        """The answers of each checkpoint."""
+        names = ("checkpoint", "sample_id", "prompt_id", "split", "response")
+        samples = self.run.samples(list(names))
+        found = defaultdict(list)
+        for at, one, prompt_id, split, response in zip(
+            *(samples[name].to_pylist() for name in names), strict=True
+        ):
+            if prompt_id in self.prompt_of:
+                prompt = self.prompt_of[prompt_id]
+                text = hashlib.sha256(repr((prompt, response)).encode()).digest()
+                found[at].append(_Answer(one, prompt, text, split != SPLITS[-1]))
+        return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -80,8 +99,29 @@ def overlap_of(jobs: Sequence[Held]) -> Overlap:
 
 
 def _read_by(source: Held, other: Held) -> int:
-    """Answers of the other's report split that lie in the read or select split of the source."""
-    report = SPLITS[-1]
-    return sum(
-        split == report and source.split_of.get(key, report) != report for key, split in other.split_of.items()
-    )
+    """Answers of the other's report split that lie in the read or select split of the source, on whatever side."""
+    shared = source.texts & other.texts
+    read: set[str] = set()
+    for mine in source.checkpoints:
+        for theirs in other.checkpoints:
+            both = [[one for one in answers if one.prompt in shared] for answers in (mine, theirs)]
+            if _are_the_same(*both):
+                read |= _read_among(*both)
+    return len(read)
+
+
+def _are_the_same(mine: Sequence[_Answer], theirs: Sequence[_Answer]) -> bool:
+    counts = [Counter(one.text for one in answers) for answers in (mine, theirs)]
+    smaller = min(len(mine), len(theirs))
+    return smaller > 0 and (counts[0] & counts[1]).total() >= SAME * smaller
+
+
+def _read_among(mine: Sequence[_Answer], theirs: Sequence[_Answer]) -> set[str]:
+    """Ids of answers to be reported on that were searched. On another side an answer has another id."""
+    by_id = {(one.sample_id, one.text): one.searched for one in mine}
+    searched = {one.text for one in mine if one.searched}
+    return {
+        one.sample_id
+        for one in theirs
+        if not one.searched and by_id.get((one.sample_id, one.text), one.text in searched)
+    }
