@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from probes.scale import FloatArray, IntArray
 
 Claim = Literal["fixed", "random"]
+ABOUT: dict[Claim, str] = {"fixed": "these prompts", "random": "prompts like these"}
+"""What a claim is about, in words."""
+
 BoolArray = NDArray[np.bool_]
 
 BEFORE, AFTER = 0, 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from agent.batch.summary import Cell, Domain, RowRecord, Summary
-from probes.words import count
+from probes.words import at_price, count
 from tools.report.document import BySide
 from tools.report.numbers import listed, number, percent, probability_value
 from tools.report.safe_text import one_line
@@ -172,10 +172,8 @@ def usage_sentence(summary: Summary) -> str:
     used = summary.usage
     if not used.calls and not used.cached:
         return "No calls to language models."
-    cost = "at a price that is unknown" if used.cost is None else f"for ${used.cost:,.2f}"
-    return (
-        f"{count(used.calls, 'call')} to language models {cost}; {count(used.cached, 'answer')} from the ledger."
-    )
+    asked = f"{count(used.calls, 'call')} to language models {at_price(used.cost)}"
+    return f"{asked}; {count(used.cached, 'answer')} from the ledger."
 
 
 def captured_cell(domain: Domain) -> str:

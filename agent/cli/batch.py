@@ -11,7 +11,7 @@ from agent.cli import options
 from agent.cli.ending import DEFECT, line_and_code, say_error, to_stdout, warn
 from agent.cli.options import examples
 from agent.progress import visible
-from probes.words import count
+from probes.words import at_price, count
 
 if TYPE_CHECKING:
     from agent.batch.estimating import Estimate
@@ -189,13 +189,12 @@ def _show_estimates(plan: "Plan", estimates: "list[Estimate]") -> None:
     known = None if None in calls else sum(one for one in calls if one is not None)
     cost = None if None in costs else sum(one for one in costs if one is not None)
     whole = "a number of calls that is not known before" if known is None else count(known, "call")
-    price = "at a price that is unknown" if cost is None else f"for ${cost:,.2f}"
     limits = [
         f"{key.replace('_', '-')} {value:g}"
         for key, value in plan.budget.model_dump().items()
         if value is not None
     ]
-    lines.append(f"together at most {whole} {price}" if known != 0 else "no calls to language models")
+    lines.append(f"together at most {whole} {at_price(cost)}" if known != 0 else "no calls to language models")
     lines.append(f"budget of all jobs: {', '.join(limits) or 'none'}; nothing was sent")
     with to_stdout() as stdout:
         for line in lines:
@@ -207,13 +206,9 @@ def _show_estimates(plan: "Plan", estimates: "list[Estimate]") -> None:
 def _calls(one: "Estimate") -> str:
     if one.calls == 0:
         return "no model calls"
-    calls = "calls known once there are samples" if one.calls is None else f"at most {count(one.calls, 'call')}"
-    price = (
-        ""
-        if one.calls is None
-        else (" at a price that is unknown" if one.cost is None else f" for ${one.cost:,.2f}")
-    )
-    return calls + price
+    if one.calls is None:
+        return "calls known once there are samples"
+    return f"at most {count(one.calls, 'call')} {at_price(one.cost)}"
 
 
 def _show(ended: "Ended", folder: Path, *, as_json: bool, quiet: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.ending import to_stdout, warn
 from agent.progress import visible
-from probes.words import count
+from probes.words import at_price, count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -118,6 +118,7 @@ def show_plan_of_set(run: "Run", questions: "Report | tuple[str, ...]", settings
 
 def _show_plan(bench: "Workbench", means: str, rest: Sequence[str]) -> None:
     from runs.schema import SPLITS
+    from tools.layout import ABOUT
 
     comparison, settings, run = bench.comparison, bench.settings, bench.run
     control = run.manifest.control
@@ -127,12 +128,12 @@ def _show_plan(bench: "Workbench", means: str, rest: Sequence[str]) -> None:
     )
     parts = (comparison.read, comparison.select, comparison.report)
     splits = ", ".join(f"{name} {part.layout.samples:,}" for name, part in zip(SPLITS, parts, strict=True))
-    claim = "prompts like these" if comparison.claim == "random" else "these prompts"
     lines = (
         f"{control.name}: {before} against {after}{', the two sides of the peak' if chosen else ''}, "
         f"{'with' if comparison.mode == 'likelihood' else 'without'} log-likelihoods",
         f"{count(comparison.layout.samples, 'sample')} of {count(comparison.layout.prompts, 'prompt')} "
-        f"(left out, with one side only: {count(len(comparison.left_out), 'prompt')}); the claim is about {claim}",
+        f"(left out, with one side only: {count(len(comparison.left_out), 'prompt')}); the claim is about "
+        f"{ABOUT[comparison.claim]}",
         f"splits: {splits}",
         means,
         *run.manifest.warnings,
@@ -164,10 +165,9 @@ def _sendings(settings: "DiscoverSettings", planned: "Sequence[Sending]") -> lis
     """What language models would be sent, with one full example of each kind."""
     lines = ["calls to language models, at most:"]
     for one in planned:
-        cost = "at a price that is unknown" if one.cost is None else f"for ${one.cost:,.2f}"
         lines.append(
             f"  {one.kind} by {one.model}: {one.calls:,} calls, {one.input_tokens:,} tokens in, "
-            f"{one.output_tokens:,} out, {cost}"
+            f"{one.output_tokens:,} out, {at_price(one.cost)}"
         )
     limits = [
         f"--{name.replace('_', '-')} {value:g}"

@@ -253,8 +253,8 @@ def _report(desk: Desk, line: str, rest: str) -> None:
     from tools.report import terminal
 
     desk.show(page(terminal.render(report)))
-    seen = f"report split seen {report.reports_seen} time{'' if report.reports_seen == 1 else 's'}"
-    desk.say(f"{seen}; the report: {desk.session.discovery.folder / 'report.html'}")
+    seen = count(report.reports_seen, "time")
+    desk.say(f"report split seen {seen}; the report: {desk.session.discovery.folder / 'report.html'}")
 
 
 def _quit(desk: Desk, line: str, rest: str) -> None:

@@ -11,7 +11,7 @@ from agent.proposer import STEPS, most_of, opening
 from agent.state import CandidateState, DiscoveryState, by_id, is_judged
 from agent.workbench import Workbench
 from probes.scale import IntArray
-from probes.words import count
+from probes.words import at_price, count
 
 UNPRICED_CALLS = 1000
 """Calls at an unknown price that are made without being confirmed."""
@@ -29,8 +29,7 @@ class Expense:
         return self.calls > UNPRICED_CALLS if self.cost is None else self.cost > limit
 
     def __str__(self) -> str:
-        cost = "at a price that is unknown" if self.cost is None else f"for ${self.cost:,.2f}"
-        return f"at most {count(self.calls, 'call')} to language models, {cost}"
+        return f"at most {count(self.calls, 'call')} to language models, {at_price(self.cost)}"
 
 
 NOTHING = Expense(0, 0.0)

@@ -21,7 +21,7 @@ from agent.workbench import Workbench
 from probes.errors import InputError
 from probes.scale import IntArray
 from probes.words import count
-from tools.layout import AFTER, BEFORE
+from tools.layout import ABOUT, AFTER, BEFORE
 from tools.report.document import Example, Shown, cut_text
 from tools.report.paper import DIM, Paper
 from tools.report.safe_text import one_line
@@ -190,14 +190,13 @@ def splits(bench: Workbench) -> View:
     comparison = bench.comparison
     held = splits_of(comparison)
     seen = len(bench.run.manifest.reports)
-    claim = "prompts like these" if comparison.claim == "random" else "these prompts"
     lines = (
         f"{count(comparison.layout.samples, 'sample')} of {count(comparison.layout.prompts, 'prompt')}; the claim "
-        f"is about {claim}; dealt out by {held.by}",
+        f"is about {ABOUT[comparison.claim]}; dealt out by {held.by}",
         f"read    {held.read:,}: look, compare, search, residual, propose, try; scales are learned here",
         f"select  {held.select:,}: judge, greedy, set, curve; p-values come from here",
         f"report  {held.report:,}: report alone",
-        f"report split seen {seen} time{'' if seen == 1 else 's'}"
+        f"report split seen {count(seen, 'time')}"
         + (": what is searched from now on, a report shaped (adaptive analysis)" if seen else ""),
     )
     return lambda paper: Group(*(paper.text(line) for line in lines))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tools.layout import ABOUT
 from tools.report.document import Parameter, Report
 from tools.report.numbers import listed
 from tools.report.safe_text import one_line
@@ -116,12 +117,11 @@ def _measured(report: Report) -> str:
     share = f"{set_share_words(report)} of D, " if known else ""
     regression = ", from a cross-fitted regression" if report.set.estimator == "regression" else ""
     alone = "; ".join(f"{one_line(one.name, 60)} {interval_words(one.dissimilarity)}" for one in report.parameters)
-    about = "prompts like these" if report.prompts.claim == "random" else "these prompts"
     return (
         f"On the {measured_split(report)}, {names} capture{'s' if len(report.parameters) == 1 else ''} {share}"
         f"a dissimilarity of {set_dissimilarity_words(report)}{regression}; alone: {alone}. A share is the "
         "correlation ratio of the signed evidence on the scores [1]. Estimates are corrected for bias, intervals "
-        f"are 95%, and the claim is about {about}."
+        f"are 95%, and the claim is about {ABOUT[report.prompts.claim]}."
     )
 
 

@@ -6,6 +6,7 @@ Source: Method, section 2.
 from dataclasses import dataclass
 
 from probes.words import count
+from tools.layout import ABOUT
 from tools.report.document import Report
 from tools.report.numbers import number
 from tools.report.record import Interval
@@ -161,7 +162,7 @@ def curve_sentence(sweep: Sweep) -> str:
 def claim_sentence(sweep: Sweep) -> str:
     """How much data, and whom the claim is about."""
     transition = sweep.transition
-    about = "prompts like these" if transition.claim == "random" else "these prompts"
+    about = ABOUT[transition.claim or "fixed"]
     return (
         f"{count(transition.samples or 0, 'sample')} of {count(transition.prompts or 0, 'prompt')}; "
         f"the claim is about {about}."
