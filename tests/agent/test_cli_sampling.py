@@ -6,21 +6,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from agent.cli.app import app
-from agent.cli.ending import USAGE, ending_of
+from agent.cli.ending import USAGE
 from runs.directory import Run
+from tests.agent import in_process
 from tests.runs.sampled_run import begin_run
 
 pytest.importorskip("torch", reason="the backend is not installed")
 
 PROMPTS = '{"id": "a", "prompt": "yes"}\n{"id": "b", "prompt": "no, and why?"}\n'
-
-
-def said(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capfd.readouterr()
-    code = ending_of(app, [str(argument) for argument in arguments], "orderparam")
-    captured = capfd.readouterr()
-    return code, captured.out, captured.err
 
 
 @pytest.fixture
@@ -32,14 +25,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_samples_and_likelihoods_from_the_command_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     flags = ("--prompts", "prompts.jsonl", "--draws", 3, "--max-new-tokens", 6, "--device", "cpu", "--seed", 2)
-    code, out, err = said(capfd, "sample", folder, *flags)
+    code, out, err = in_process.command(capfd, "sample", folder, *flags)
     assert code == 0, err
     assert "18 samples of 2 prompts at 3 checkpoints" in out
     assert f"next: orderparam score {folder}" in out
-    code, out, _ = said(capfd, "sample", folder, *flags, "--json")
+    code, out, _ = in_process.command(capfd, "sample", folder, *flags, "--json")
     assert code == 0
     assert json.loads(out)["samples"] == 18
-    code, out, err = said(capfd, "score", folder, "--device", "cpu", "--json")
+    code, out, err = in_process.command(capfd, "score", folder, "--device", "cpu", "--json")
     assert code == 0, err
     assert json.loads(out) == {
         "run": str(folder),
@@ -53,10 +46,10 @@ def test_samples_and_likelihoods_from_the_command_line(folder: Path, capfd: pyte
     loglik_SK = Run.open(folder).loglik()
     assert loglik_SK is not None
     assert loglik_SK.shape == (18, 3)
-    code, _, err = said(capfd, "score", folder, "--device", "cpu", "--before", "0", "--after", "2")
+    code, _, err = in_process.command(capfd, "score", folder, "--device", "cpu", "--before", "0", "--after", "2")
     assert (code, "add --tokens" in err) == (USAGE, True)
     named = ("--tokens", "--before", "0", "--after", "2")
-    code, out, err = said(capfd, "score", folder, "--device", "cpu", *named)
+    code, out, err = in_process.command(capfd, "score", folder, "--device", "cpu", *named)
     assert code == 0, err
     assert "token by token: before 0, after 2, in token_loglik.parquet" in out
     table = pq.read_table(folder / "token_loglik.parquet")
@@ -88,7 +81,7 @@ def test_wrong_usage_is_one_line_that_names_the_flag(
     folder: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], named: str
 ) -> None:
     command, *flags = arguments
-    code, out, err = said(capfd, command, folder, *flags)
+    code, out, err = in_process.command(capfd, command, folder, *flags)
     assert (code, out) == (USAGE, "")
     line = err.strip().splitlines()[-1]
     assert line.startswith("orderparam: error:")

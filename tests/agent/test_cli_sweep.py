@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.cli.app import app
-from agent.cli.ending import USAGE, ending_of
+from agent.cli.ending import USAGE
 from runs.check import check_run
 from runs.directory import Run
 from runs.models import load_model
+from tests.agent import in_process
 from tests.runs.sampled_run import PROMPTS, WORDS, all_outputs, exact_logliks
 from tests.runs.tiny_models import save_adapter, save_model, save_rows, word_tokenizer
 
@@ -41,13 +41,6 @@ def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def said(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capfd.readouterr()
-    code = ending_of(app, [str(argument) for argument in arguments], "orderparam")
-    captured = capfd.readouterr()
-    return code, captured.out, captured.err
-
-
 def test_a_temperature_sweep_is_discovered_with_its_exact_total(
     here: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,24 +57,26 @@ def test_a_temperature_sweep_is_discovered_with_its_exact_total(
         "--out",
         "run",
     )
-    code, out, err = said(capfd, *command)
+    code, out, err = in_process.command(capfd, *command)
     assert code == 0, err
     assert "run: temperature 0.5, 1, 2\n" in out
     assert "the values were not in order: they are sorted" in out
     assert "360 samples of 3 prompts" in out
     assert "next: orderparam transition run" in out
-    code, out, err = said(capfd, *command, "--json")
+    code, out, err = in_process.command(capfd, *command, "--json")
     assert (code, json.loads(out)["control"]["values"]) == (0, [0.5, 1, 2]), err
     assert "the samples are there already" in err
     assert "the likelihoods are there already" in err
     for stage in (("sample", "run", *HOW, "--draws", 40, "--seed", 5), ("score", "run", "--device", "cpu")):
-        code, out, err = said(capfd, *stage)
+        code, out, err = in_process.command(capfd, *stage)
         assert code == 0, err
     assert "each at its own temperature" in out
     assert [finding for finding in check_run(Path("run")).findings if finding.severity != "note"] == []
-    code, out, err = said(capfd, "transition", "run", "--json")
+    code, out, err = in_process.command(capfd, "transition", "run", "--json")
     assert code == 0, err
-    code, out, err = said(capfd, "discover", "run", "--before", "0.5", "--after", "2", "--rounds", 1, "--json")
+    code, out, err = in_process.command(
+        capfd, "discover", "run", "--before", "0.5", "--after", "2", "--rounds", 1, "--json"
+    )
     assert code == 0, err
     report = json.loads(out)
     assert report["mode"] == "likelihood"
@@ -117,7 +112,7 @@ def exact_dissimilarity(base: Path, temperatures: tuple[float, float]) -> float:
 def test_other_sweeps_become_runs_that_are_sound(
     here: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], name: str, values: list[object]
 ) -> None:
-    code, out, err = said(capfd, "sweep", *HOW, *arguments, "--draws", 6, "--out", "run", "--json")
+    code, out, err = in_process.command(capfd, "sweep", *HOW, *arguments, "--draws", 6, "--out", "run", "--json")
     assert code == 0, err
     assert json.loads(out)["control"] == {"name": name, "unit": "", "values": values}
     run = Run.open("run")
@@ -131,9 +126,11 @@ def test_other_sweeps_become_runs_that_are_sound(
 
 def test_who_reads_the_samples_sees_the_template(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     prompts = ("--prompts", "filled.jsonl", "--max-new-tokens", LONGEST, "--device", "cpu", "--draws", 20)
-    code, _, err = said(capfd, "sweep", "base", "--control", "prompt=no,why", *prompts, "--out", "run")
+    code, _, err = in_process.command(
+        capfd, "sweep", "base", "--control", "prompt=no,why", *prompts, "--out", "run"
+    )
     assert code == 0, err
-    code, out, err = said(capfd, "discover", "run", "--before", "no", "--after", "why", "--json")
+    code, out, err = in_process.command(capfd, "discover", "run", "--before", "no", "--after", "why", "--json")
     assert code == 0, err
     seen = [example["prompt"] for example in json.loads(out)["set"]["unexplained"]["examples"]]
     assert seen
@@ -168,7 +165,7 @@ def test_who_reads_the_samples_sees_the_template(here: Path, capfd: pytest.Captu
 def test_wrong_usage_is_one_line_and_nothing_is_written(
     here: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], named: str
 ) -> None:
-    code, out, err = said(capfd, "sweep", *arguments, *HOW, "--out", "run")
+    code, out, err = in_process.command(capfd, "sweep", *arguments, *HOW, "--out", "run")
     assert (code, out) == (USAGE, "")
     line = err.strip().splitlines()[-1]
     assert line.startswith("orderparam: error:")
@@ -182,7 +179,9 @@ def test_a_model_that_nobody_has_leaves_no_run(
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    code, _, err = said(capfd, "sweep", "nobody/model", "--control", "temperature=1,2", *HOW, "--out", "run")
+    code, _, err = in_process.command(
+        capfd, "sweep", "nobody/model", "--control", "temperature=1,2", *HOW, "--out", "run"
+    )
     assert code == USAGE
     assert "error: the model nobody/model is no folder here, and the model hub cannot be reached" in err
     assert "Retrying" not in err
@@ -194,11 +193,11 @@ def test_two_values_are_compared_next_and_three_are_looked_along(
 ) -> None:
     for values, following in (("1,2", "discover"), ("1,2,3", "transition")):
         command = ("sweep", "base", "--control", f"temperature={values}", *HOW, "--draws", 1, "--out", following)
-        code, out, err = said(capfd, *command)
+        code, out, err = in_process.command(capfd, *command)
         assert code == 0, err
         assert f"next: orderparam {following} {following}" in out
 
 
 def test_without_out_nothing_begins(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    code, _, err = said(capfd, "sweep", "base", "--control", "temperature=1,2", *HOW)
+    code, _, err = in_process.command(capfd, "sweep", "base", "--control", "temperature=1,2", *HOW)
     assert (code, "--out: name the folder" in err) == (USAGE, True)

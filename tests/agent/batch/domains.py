@@ -4,10 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from agent.cli.app import app
-from agent.cli.ending import ending_of
 from tests.agent.worlds import Responder, Rows, rows_of, words
 
 FAST = {"rounds": 1, "resamples": 199, "processes": 1}
@@ -45,11 +42,3 @@ def write_plan(folder: Path, domains: list[str], head: str = "", job: str = "") 
     jobs = [f"  {one}: {{before: {one}-before.jsonl, after: {one}-after.jsonl{job}}}\n" for one in domains]
     path.write_text(f"settings: {json.dumps(FAST)}\n{head}jobs:\n{''.join(jobs)}")
     return path
-
-
-def command(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command in this process."""
-    capfd.readouterr()
-    code = ending_of(app, arguments, "orderparam")
-    captured = capfd.readouterr()
-    return code, captured.out, captured.err

@@ -14,7 +14,8 @@ from agent.measure_set import measure_set
 from runs.check import check_run
 from runs.directory import Run
 from runs.schema import SPLITS
-from tests.agent.batch.domains import changed, command, rows_in, write_files, write_plan
+from tests.agent.batch.domains import changed, rows_in, write_files, write_plan
+from tests.agent.in_process import command
 from tests.agent.test_measure_set import settings
 from tests.agent.worlds import likelihood_run, rows_of, run_of, shorter
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.agent.batch.domains import command, rows_in, write_files, write_plan
+from tests.agent.batch.domains import rows_in, write_files, write_plan
+from tests.agent.in_process import command
 from tests.agent.read_by_models import coding, spec_of
 from tests.servers.chat import Asked, ChatServer, Said
 from tests.servers.faults import Faults

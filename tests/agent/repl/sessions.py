@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.app import app
-from agent.cli.ending import ending_of
 from agent.discovery import begun
 from agent.progress import Silent
 from agent.repl.session import Session
 from agent.settings import DiscoverSettings, from_keywords
 from agent.state import DiscoveryState
 from runs.directory import Run
+from tests.agent.in_process import command
 from tests.servers.chat import Asked, Said
 from tests.servers.reader import ReaderWithControl, Rule
 
@@ -26,14 +25,6 @@ def scripted(capfd: pytest.CaptureFixture[str], folder: Path, lines: str, *argum
     script = folder / "session.txt"
     script.write_text(lines, encoding="utf-8")
     return command(capfd, "repl", *arguments, "--script", str(script), "--quiet")
-
-
-def command(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command in this process."""
-    capfd.readouterr()
-    code = ending_of(app, arguments, "orderparam")
-    captured = capfd.readouterr()
-    return code, captured.out, captured.err
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from agent.repl.session import Session
 from agent.state import CandidateState, DiscoveryState
 from runs.columns import WITHOUT_SPLIT
 from runs.directory import Run
-from tests.agent.repl.sessions import OFFLINE, command, scripted, session_on, state_on_disk
+from tests.agent.in_process import command
+from tests.agent.repl.sessions import OFFLINE, scripted, session_on, state_on_disk
 from tests.agent.worlds import rows_of, run_of, shorter, sweep_run
 from tools.report.document import Report
 
