@@ -1,8 +1,8 @@
 """The budget that jobs share, dealt out as they begin.
 
 A job gets its part of what is left: that, divided by the jobs that still wait for theirs. What a job leaves over
-is for those after it. Parts never add up to more than the whole, whatever runs at once, and a job that goes on
-after a kill has the part it had.
+is for those after it, once it has its report. Parts never add up to more than the whole, whatever runs at once,
+and a job that goes on after a kill or a failure has the part it had.
 """
 
 import threading
@@ -66,7 +66,7 @@ class Purse:
         )
 
     def ended(self, name: str) -> None:
-        """What the job did not take is there for others."""
+        """The job has its report: what it did not take is there for others."""
         with self._guard:
             self._over.add(name)
 

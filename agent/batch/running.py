@@ -221,7 +221,7 @@ class Batch:
             return Found(job, settings, run, error=error)
         finally:
             self._count(job.name, row)
-            self.purse.ended(job.name)
+        self.purse.ended(job.name)
         return Found(job, settings, run, report)
 
     def _run_of(self, job: Job, progress: Progress) -> tuple[Run, DiscoverSettings]:

@@ -110,6 +110,29 @@ def test_a_server_that_dies_fails_its_job_alone_and_nothing_is_paid_twice(
         assert set(dying.served.values()) == {1}
 
 
+def test_a_job_that_failed_keeps_its_part_of_the_budget_for_when_it_goes_on(
+    files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Were it dealt out to the next one as well, both together could take more than the whole."""
+    whole = 200
+    with ChatServer(ReaderWithControl()) as server:
+        plan = files / "kept.yaml"
+        jobs = "".join(
+            f"  {name}: {{before: {name}-before.jsonl, after: {name}-after.jsonl}}\n" for name in ("art", "law")
+        )
+        plan.write_text(
+            f"settings: {{rounds: 1, resamples: 199, processes: 1, model: '{spec_of(server, 'openai')}'}}\n"
+            f"budget: {{max_calls: {whole}}}\npooled: false\njobs:\n{jobs}"
+        )
+        server.faults = Faults(1.0, ("closed connection",))
+        out = tmp_path / "out"
+        code, _, stderr = command(capfd, "batch", str(plan), "--out", str(out), "--quiet")
+        assert (code, stderr.count("failed: ")) == (1, 2)
+        assert not sum(server.served.values())
+    parts = json.loads((out / "batch.json").read_text())["parts"]
+    assert {name: part["max_calls"] for name, part in parts.items()} == {"art": whole // 2, "law": whole // 2}
+
+
 @pytest.mark.parametrize("transfer", [["--transfer"], []])
 def test_answers_go_to_no_model_that_their_job_does_not_ask(
     transfer: list[str], files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
