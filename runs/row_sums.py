@@ -9,7 +9,7 @@ SUM_BYTES = 8
 SUMMED: Mapping[str, Sequence[str]] = {
     "calls": (
         *("key", "scope", "purpose", "model", "outcome", "reason", "request", "answer", "structured"),
-        *("input_tokens", "output_tokens", "cost", "seconds"),
+        *("input_tokens", "output_tokens", "cost", "seconds", "at"),
     ),
     "judgments": ("key", "level", "quote", "expected", "call"),
 }

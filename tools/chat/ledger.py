@@ -14,7 +14,8 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -176,6 +177,7 @@ class Ledger:
             answer.output_tokens if answer else None,
             call.cost,
             call.seconds,
+            datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         )
         with explained(self.path):
             number = self._connection.execute(
@@ -231,11 +233,12 @@ class Ledger:
         ledger = Ledger.open_to_read(other)
         try:
             with explained(other):
-                rows = ledger._connection.execute("SELECT key, level, quote, expected FROM judgments").fetchall()
+                rows = ledger._connection.execute("SELECT key FROM judgments").fetchall()
+            found = ledger.judgments(key for (key,) in rows)
         finally:
             ledger.close()
-        known = self.judgments(row[0] for row in rows)
-        self.store_judgments({row[0]: Judgment(*row[1:]) for row in rows if row[0] not in known})
+        known = self.judgments(found)
+        self.store_judgments({key: replace(one, call=None) for key, one in found.items() if key not in known})
 
     # What models lack
 

@@ -19,7 +19,7 @@ CREATE TABLE calls (
     output_tokens INTEGER,
     cost REAL,
     seconds REAL NOT NULL,
-    at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    at TEXT NOT NULL,
     sum BLOB NOT NULL
 );
 CREATE INDEX calls_by_key ON calls (key) WHERE outcome = 'answered';
