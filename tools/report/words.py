@@ -171,16 +171,18 @@ def set_share_words(report: Report) -> str:
 def _share(report: Report, share: Interval, samples: BySide | None, *, regression: bool) -> str:
     if share.value is None or share.one_sided:
         return interval_words(share, as_percent=True)
-    n = measured_samples(report)
-    if samples is not None:
-        n = min(n, samples.before + samples.after)
-    if is_near_all(share, n):
+    if is_near_all(share, _samples_with_levels(report, samples)):
         assert share.low is not None
         return f"at least {percent(share.low, 'down')}"  # no upper limit is valid so close to 1
     below = report.total.bound == "lower"
     word, rounding = _bound_word(too_high=below, too_low=regression)
     between = limits(share, as_percent=True)
     return f"{word}{percent(share.value, rounding)}" + (f" ({between})" if between else "")
+
+
+def _samples_with_levels(report: Report, samples: BySide | None) -> int:
+    n = measured_samples(report)
+    return n if samples is None else min(n, samples.before + samples.after)
 
 
 def is_near_all(share: Interval, samples: int) -> bool:
@@ -219,12 +221,21 @@ def share_kind_sentence(report: Report) -> str:
     """What the shares are of, what kind of bound they are, and which samples they were measured on."""
     samples = count(measured_samples(report), "sample")
     measured = f"measured on the {measured_split(report)} ({samples}), with 95% intervals"
-    if report.total.bound == "exact":
-        return f"Shares of the total, {measured}."
-    return (
-        f"Shares of the total, {measured}. They are upper bounds, because the total they are divided by is a "
-        "lower bound. The dissimilarities are not: they are estimated without such a bound."
-    )
+    sentences = [f"Shares of the total, {measured}."]
+    if report.total.bound == "lower":
+        sentences.append(
+            "They are upper bounds, because the total they are divided by is a lower bound. The dissimilarities "
+            "are not: they are estimated without such a bound."
+        )
+    if _some_near_all(report):
+        sentences.append("Of a share too near to all for a valid upper limit, the lower limit is said (at least).")
+    return " ".join(sentences)
+
+
+def _some_near_all(report: Report) -> bool:
+    shares = [(report.set.share, report.set.samples)]
+    shares += [(one.share, BySide(before=one.judged.before, after=one.judged.after)) for one in report.parameters]
+    return any(is_near_all(share, _samples_with_levels(report, samples)) for share, samples in shares)
 
 
 # The set

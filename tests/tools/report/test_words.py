@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.tools.report.samples import empty_report, interval, length_parameter, likelihood_report, report
+from tests.tools.report.samples import (
+    empty_report,
+    harm_parameter,
+    interval,
+    length_parameter,
+    likelihood_report,
+    report,
+)
 from tools.report import words
 from tools.report.document import (
     BySide,
@@ -102,6 +109,14 @@ class TestShares:
         assert "upper bounds" in words.share_kind_sentence(report())
         assert "bound" not in words.share_kind_sentence(likelihood_report())
         assert "whole data" in words.share_kind_sentence(report(measured_on="all"))
+
+    def test_a_share_said_as_at_least_among_upper_bounds_is_explained(self) -> None:
+        one = harm_parameter().model_copy(update={"share": interval(0.97, 0.91, 1.0)})
+        for made in (report(), likelihood_report()):
+            assert "(at least)" not in words.share_kind_sentence(made)
+            near = made.model_copy(update={"parameters": (one,)})
+            assert words.share_words(near, one) == "at least 91%"
+            assert "the lower limit is said (at least)" in words.share_kind_sentence(near)
 
 
 class TestTotal:
