@@ -28,7 +28,13 @@ WIDTH = 400
 TO_ONE: Spec = {"domain": [0, 1], "nice": False}
 """The scale of dissimilarities, shares and probabilities."""
 
+ROWS_WIDTH = WIDTH - 100
+"""Of what lies between the axes where names of rows stand beside it."""
+
 _TICKS = 9
+
+_IS_LONG = "length(datum.label) > 20 && test(/^.{1,20} /, datum.label)"
+_ON_TWO_LINES = rf"{_IS_LONG} ? split(replace(datum.label, /^(.{{1,20}}) /, '$1\n'), '\n') : datum.label"
 
 CONFIG: Spec = {
     "background": PAPER,
@@ -75,7 +81,7 @@ def number_of(field: str, **more: Any) -> Spec:
 def places(at: Sequence[float], title: str | None, field: str = "x") -> Spec:
     """The axis along a sweep: places at even distances, as their values may be spread unevenly.
 
-    The labels are numbers of ours: the one expression of a specification holds no other text.
+    The labels are numbers of ours: an expression of a specification holds no other text.
     """
     labels = ",".join(f'"{value:g}"' for value in at)
     every = -(-len(at) // _TICKS)
@@ -94,14 +100,18 @@ def place_of(value: float, at: Sequence[float]) -> float:
 
 
 def rows_axis() -> Spec:
+    """Names beside rows: long ones on two lines, with room to spare where a page has a wider font."""
     return {
         "title": None,
         "ticks": False,
         "domain": False,
         "labelColor": INK,
         "labelPadding": 8,
-        "minExtent": 130,
-        "labelLimit": 130,
+        "labelExpr": _ON_TWO_LINES,
+        "labelLineHeight": 14,
+        "labelOffset": {"condition": {"test": _IS_LONG, "value": -7}, "value": 0},
+        "minExtent": 170,
+        "labelLimit": 145,
     }
 
 

@@ -15,9 +15,9 @@ from tools.report.figure_parts import (
     PAPER,
     PARTS,
     REST,
+    ROWS_WIDTH,
     TO_ONE,
     UNEXPLAINED,
-    WIDTH,
     Figure,
     Row,
     Spec,
@@ -70,7 +70,7 @@ def shares(report: Report) -> Figure:
     y = {"field": "row", "type": "nominal", "sort": None, "scale": {"domain": rows}, "axis": rows_axis()}
     x = _share_axis(report, known)
     spec = {
-        "width": WIDTH - 70,
+        "width": ROWS_WIDTH,
         "height": {"step": 32},
         "layer": [
             _bar_layer(bars, y, x),
@@ -187,7 +187,7 @@ def levels(place: int, parameter: Parameter) -> Figure:
         "encoding": {**along, "x": number_of("value", **x), "color": side, "description": {"field": "label"}},
     }
     layer = [bars, *whiskers(rows, along, x, across="x")]
-    spec = {"width": WIDTH - 70, "height": {"step": 17}, "layer": layer}
+    spec = {"width": ROWS_WIDTH, "height": {"step": 17}, "layer": layer}
     told = "; ".join(str(row["label"]) for row in rows)
     return Figure(f"parameter-{place}-levels", spec, f"{one_line(parameter.name, 60)}: {told}.")
 

@@ -9,7 +9,7 @@ from tests.tools.report.samples import HOSTILE, empty_report, harm_parameter, li
 from tests.tools.report.test_along import LEVELS, POINTS, along
 from tests.tools.report.test_curve import LINEAR, peak, swept
 from tools.report.curve import sweep_of
-from tools.report.document import LevelRecord, Report
+from tools.report.document import LevelRecord, Report, ScaleRecord
 from tools.report.drawing import drawn, files_of, inline
 from tools.report.figure_parts import AFTER, BEFORE, PARTS, REST, Figure, distinct
 from tools.report.figures import figures_of, levels, shares
@@ -118,6 +118,19 @@ class TestLevels:
         rows = rows_of(levels(1, harm_parameter().model_copy(update={"scale": scale})), "bar")
         assert len({row["level"] for row in rows}) == 2
         assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]
+
+    def test_long_names_of_levels_are_shown_in_whole_on_two_lines(self) -> None:
+        names = ("none", "some, under 4.2 per 100 words", "4.2 to 6.5 <b>per</b> 100 words", "x" * 60)
+        of_level = dict.fromkeys(names, 0.25)
+        scale = ScaleRecord(kind="categories", levels=tuple(LevelRecord(name=name) for name in names))
+        update = {"scale": scale, "before": of_level, "after": of_level}
+        figure = levels(1, harm_parameter().model_copy(update=update))
+        svg = drawn([figure])[0][figure.name]
+        for root in (ElementTree.fromstring(svg), ElementTree.fromstring(inline(svg, ""))):
+            texts = [[*text.itertext()] for text in root.iter() if text.tag.endswith("text")]
+            assert ["none"] in texts
+            assert ["some, under 4.2 per", "100 words"] in texts
+            assert ["4.2 to 6.5", "<b>per</b> 100 words"] in texts
 
 
 class TestTransition:
