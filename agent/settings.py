@@ -351,7 +351,8 @@ def _checked(kind: type[_Kind], sources: Mapping[str, tuple[object, str]]) -> _K
         if not first["loc"]:  # several settings do not go together
             raise InputError(reason_of(first)) from error
         value, where = sources[str(first["loc"][0])]
-        raise InputError(f"{where}: {shown(value)}: {reason_of(first)}") from error
+        told = ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else value
+        raise InputError(f"{where}: {shown(told)}: {reason_of(first)}") from error
 
 
 def reason_of(error: Mapping[str, Any]) -> str:

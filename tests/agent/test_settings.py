@@ -141,3 +141,9 @@ def test_names_that_are_not_plain(name: str) -> None:
 def test_what_is_shown_of_a_value_is_short_and_printable(value: str) -> None:
     assert shown(value).isprintable()
     assert len(shown(value)) <= 60
+
+
+def test_a_value_refused_is_shown_as_it_was_given(tmp_path: Path) -> None:
+    for values, told in ((("code",), "'code'"), (("code>0.1", "words"), "'code>0.1, words'")):
+        with pytest.raises(InputError, match=f"^--fail-if: {told}: say 'NAME>X' in quotes"):
+            load(OutputSettings, {"fail_if": values}, {}, tmp_path)
