@@ -35,7 +35,7 @@ def measure(measure_id: str) -> Measure:
     """The measure of the catalogue with this id. Raises InputError, naming the nearest ids, if there is none."""
     if measure_id in _BY_ID:
         return _BY_ID[measure_id]
-    near = get_close_matches(measure_id[:80].lower(), _BY_ID, n=3, cutoff=0.5)
+    near = get_close_matches(measure_id[:80].lower(), _BY_ID, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else "`orderparam probes --measures` lists them"
     raise InputError(f"no measure is called {measure_id[:80]!r}; {hint}")
 

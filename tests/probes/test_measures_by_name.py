@@ -33,6 +33,13 @@ def test_an_unknown_id_names_the_nearest(wrong: str, near: str) -> None:
         measure(wrong)
 
 
+def test_an_id_like_none_is_offered_no_other() -> None:
+    with pytest.raises(
+        InputError, match=r"no measure is called 'nosuch'; `orderparam probes --measures` lists them"
+    ):
+        measure("nosuch")
+
+
 @pytest.mark.parametrize(
     "judge", ["", "words", "openai:gpt", "pattern:word", "pattern:color:red", "code:", "\x1b[2J" * 99]
 )
