@@ -12,6 +12,7 @@ from agent.state import CandidateState, DiscoveryState
 from agent.workbench import Workbench
 from probes.errors import InputError
 from probes.measures.catalogue import CATALOGUE, measure
+from probes.measures.lexicons import PHRASES
 from probes.measures.measure import Measure
 
 SCHEMES = ("code:", "pattern:", "data:", "file:")
@@ -23,6 +24,8 @@ SCALE_HINT = (
 )
 
 _NAME = 40  # characters of a question that become its name
+
+_FUNCTION_WORDS = frozenset(PHRASES["function_words"])
 
 
 def asked_for(state: DiscoveryState, bench: Workbench, text: str) -> CandidateState:
@@ -48,9 +51,11 @@ def question_of(
     """A question of a person's own. of: the candidate that it is an edition of, whose scale it has unless told."""
     judgments = bench.judgments
     if judgments is None:
-        near = measures_near(question)
-        offered = "; measures that come close: " + ", ".join(one.id for one in near) if near else ""
-        raise InputError(f"a question of your own needs a language model to judge it (--judge SPEC){offered}")
+        near = ", ".join(one.id for one in measures_near(question))
+        offered = (
+            f"measures that come close: {near}" if near else "`orderparam probes --measures` lists what needs none"
+        )
+        raise InputError(f"a question of your own needs a language model to judge it (--judge SPEC); {offered}")
     said = {"name": question.rstrip(" ?")[:_NAME].strip(), "question": question, **_scale(scale, of)}
     proposals = proposals_in([said])
     if not proposals:
@@ -91,8 +96,6 @@ def measures_near(question: str, most: int = 3) -> list[Measure]:
 
 
 def _words(text: str) -> set[str]:
-    """Words without the endings that tell one from many or one tense from another."""
-    return {
-        re.sub(r"(?:ings?|ed|es|s|e|al|ly|ity)$", "", word)
-        for word in re.findall(r"[a-z]{3,}", text.casefold().replace("_", " "))
-    }
+    """Telling words, without the endings that tell one from many or one tense from another."""
+    words = set(re.findall(r"[a-z]{3,}", text.casefold().replace("_", " ")))
+    return {re.sub(r"(?:ings?|ed|es|s|e|al|ly|ity)$", "", word) for word in words - _FUNCTION_WORDS}

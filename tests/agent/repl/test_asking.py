@@ -51,6 +51,11 @@ class TestQuestionsOffline:
         with pytest.raises(InputError, match=r"--judge SPEC.*come close: words"):
             asked_for(session.state, session.bench, text)
 
+    def test_where_none_comes_close_it_is_said_where_all_are_listed(self, session: Session) -> None:
+        with pytest.raises(InputError, match=r"--judge SPEC\); `orderparam probes --measures` lists"):
+            asked_for(session.state, session.bench, '"Zyx?"')
+
     def test_what_shares_no_word_with_any_is_offered_nothing(self) -> None:
-        assert measures_near("Zyx?") == []
+        for question in ("Zyx?", "what is this", "which of these are they"):
+            assert measures_near(question) == []
         assert measures_near("Does the answer hold program code?")[0].id == "code"
