@@ -34,7 +34,7 @@ _SHAPES = {
     "line": {"x2", "y2"},
     "rect": {"width", "height", "x", "y"},
     "text": {"text-anchor", "font-size", "font-weight"},
-    "tspan": {"x", "y", "dx", "dy"},
+    "tspan": {"x", "dy"},
     "g": set[str](),
 }
 _PAINT = {"transform", "fill", "stroke", "stroke-width", "stroke-dasharray", "opacity"}

@@ -25,7 +25,7 @@ TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "section", "header", "nav", "h1", "h2", "h3", "h4",
     "p", "div", "dl", "dt", "dd", "ol", "ul", "li", "a", "bdi", "span", "small", "strong", "br", "table", "thead",
     "tbody", "tr", "th", "td", "svg", "rect", "line", "blockquote", "details", "summary",
-    "figure", "figcaption", "g", "text", "path", "data", "mark", "code", "pre", "script",
+    "figure", "figcaption", "g", "text", "tspan", "path", "data", "mark", "code", "pre", "script",
     "form", "label", "input", "select", "option", "button", "output",
 }  # fmt: skip
 ATTRIBUTES = {
@@ -33,7 +33,7 @@ ATTRIBUTES = {
     "scope", "tabindex", "hidden", "type", "value", "data-label", "data-key", "data-low", "data-high", "data-side",
     "data-level", "data-about", "data-prompt", "data-domain",
     "width", "height", "x1", "x2", "y1", "y2", "aria-label", "aria-hidden",
-    "viewbox", "x", "y", "d", "transform", "fill", "stroke", "stroke-width", "stroke-dasharray", "opacity",
+    "viewbox", "x", "y", "dy", "d", "transform", "fill", "stroke", "stroke-width", "stroke-dasharray", "opacity",
     "text-anchor", "font-size", "font-weight",
 }  # fmt: skip
 
@@ -198,7 +198,8 @@ def test_a_report_of_the_largest_kind_stays_small() -> None:
 def test_hostile_text_never_becomes_structure(text: str) -> None:
     hostile, plain = Page(html.render(report(text))), Page(html.render(report("plain")))
     assert_plain(hostile)
-    assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
+    # A long name stands in a figure on two lines, each a tspan.
+    assert [tag for tag, _ in hostile.tags if tag != "tspan"] == [tag for tag, _ in plain.tags]
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", html.render(report(text)))
 
 
