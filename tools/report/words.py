@@ -248,9 +248,11 @@ def set_sentence(report: Report) -> str:
     if not share_is_known(report):
         if report.set.share.value is None:
             return f"{subject} {own}; the share of the total was {UNKNOWN}."
+        low = report.set.dissimilarity.low
+        least = f", but that it is at least {percent(low, 'down')}, as no total is above 1" if low else ""
         return (
             f"{subject} {own}. No held-out reader found more, so these samples cannot say how much of the whole "
-            "change that is."
+            f"change that is{least}."
         )
     share = set_share_words(report)
     if report.set.share.one_sided:

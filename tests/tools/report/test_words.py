@@ -97,12 +97,15 @@ class TestShares:
         assert words.set_dissimilarity_words(bounded) == "at least 0.89 (0.84 to 0.93)"
         assert any("regression" in sentence for sentence in fine_print(bounded))
 
-    def test_where_the_set_is_the_total_no_share_is_claimed(self) -> None:
+    def test_where_the_set_is_the_total_only_what_no_total_can_undo_is_claimed(self) -> None:
         saturated = with_total(report(), discriminator="set")
         assert not words.share_is_known(saturated)
         sentence = words.set_sentence(saturated)
-        assert "%" not in sentence
-        assert "cannot say how much of the whole change that is" in sentence
+        assert saturated.set.dissimilarity.low == 0.837  # rounded down, as it is a lower limit
+        assert sentence.count("%") == 1
+        assert "cannot say how much of the whole change that is, but that it is at least 83%" in sentence
+        unsure = with_set(saturated, dissimilarity=interval(0.01, 0.0, 0.03))
+        assert "%" not in words.set_sentence(unsure)
 
     def test_kind_names_the_samples(self) -> None:
         assert "report split (420 samples)" in words.share_kind_sentence(report())
