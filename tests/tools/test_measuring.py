@@ -49,7 +49,7 @@ def texts(count: int, seed: int) -> list[str]:
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> int:
     """A number of texts that is spread over processes, in several chunks."""
-    monkeypatch.setattr(measuring, "measuring.FEW_TEXTS", 100)
+    monkeypatch.setattr(measuring, "FEW_TEXTS", 100)
     monkeypatch.setattr(measuring, "CHUNK_TEXTS", 70)
     return 300
 
@@ -112,7 +112,7 @@ from probes.scale import FloatArray
 from tools import measuring
 
 print("started")
-measuring.measuring.FEW_TEXTS, measuring.CHUNK_TEXTS = 10, 20
+measuring.FEW_TEXTS, measuring.CHUNK_TEXTS = 10, 20
 print(measuring.measure_texts([measure("words")], [""] * 90, ["a b"] * 90, processes=2).sum())
 """
 
