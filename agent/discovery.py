@@ -4,7 +4,6 @@
 any moment is followed by one that goes on. Measured scores stay in the run, so nothing is measured twice.
 """
 
-import errno
 import hashlib
 import json
 import sqlite3
@@ -26,7 +25,7 @@ from agent.state import DiscoveryState
 from agent.workbench import Workbench
 from probes.errors import InputError, OutsideError
 from runs.directory import Run
-from runs.files import explain_os_error, explained, is_full
+from runs.files import explain_full, explained
 from runs.manifest import program_version
 from runs.schema import LOGLIK_FILE, PROMPTS_FILE, REPORT_FILE, SAMPLES_FILE, STATE_FILE, TOKEN_LOGLIK_FILE
 from tools.report.document import Report
@@ -197,9 +196,7 @@ def graph_of(folder: Path) -> Iterator["Graph"]:
         with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
             yield build(connection)
     except sqlite3.OperationalError as error:
-        if is_full(error, path):
-            raise explain_os_error(OSError(errno.ENOSPC, ""), path, "write") from error
-        raise OutsideError(
+        raise explain_full(error, path) or OutsideError(
             f"{shown(str(path))}: {error}; once that is mended, run the same command again"
         ) from error
     except sqlite3.DatabaseError as error:

@@ -68,12 +68,17 @@ def explain_os_error(error: OSError, path: Path, verb: str) -> OrderparamError:
     return OutsideError(f"{what}: {shown(reason)}; once that is mended, run the same command again")
 
 
-def is_full(error: sqlite3.Error, path: Path) -> bool:
-    """Whether a database at `path` failed for want of space: SQLite calls it that, or an error of the disk."""
+def explain_full(error: sqlite3.Error, path: Path) -> OrderparamError | None:
+    """The same for a database at `path` that failed for want of space; None where that was not why.
+
+    SQLite calls it so, or an error of the disk.
+    """
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code == sqlite3.SQLITE_FULL or (
+    if code == sqlite3.SQLITE_FULL or (
         code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < _HARDLY_SPACE
-    )
+    ):
+        return explain_os_error(OSError(errno.ENOSPC, ""), path, "write")
+    return None
 
 
 @contextmanager

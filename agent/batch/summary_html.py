@@ -1,22 +1,19 @@
 """A batch's summary as one self-contained HTML file: no script, no external resource, and a policy against both.
 
-The single reports are linked by their place. Escaping is as in the page of a report (`tools.report.html`).
+The single reports are linked by their place. Escaping is as in the page of a report (`tools.report.page`).
 """
 
-import base64
-import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from agent.batch import summary_words
 from agent.batch.summary import Cell, Summary
 from probes.words import count
-from tools.report import html, safe_text
+from tools.report import html
 from tools.report.numbers import listed
+from tools.report.page import Own, templates
 
 _HERE = Path(__file__).parent
 _REPORT_STYLE = Path(html.__file__).with_name("report.css")
@@ -24,7 +21,7 @@ _REPORT_STYLE = Path(html.__file__).with_name("report.css")
 
 def render(summary: Summary) -> str:
     """The whole page. All text of models and users in it is escaped; nothing of it is obeyed."""
-    style = "\n".join(path.read_text(encoding="utf-8") for path in (_REPORT_STYLE, _HERE / "summary.css"))
+    style = Own(_REPORT_STYLE, _HERE / "summary.css")
     everything = [*summary.domains, *([summary.pooled] if summary.pooled is not None else [])]
     rows = [
         (verdict, members)
@@ -44,8 +41,8 @@ def render(summary: Summary) -> str:
             transfers=_transfers(summary),
             regressed=any(one.estimator == "regression" for one in summary.transfers),
             alerts=[(one.label, alert) for one in everything for alert in one.warnings],
-            style=Markup(style),  # our own files, the only text that is not escaped
-            style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
+            style=style.text,
+            style_hash=style.hash,
         )
     )
 
@@ -65,18 +62,6 @@ def _transfers(summary: Summary) -> list[tuple[str, list[tuple[Cell | None, str 
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(_HERE)
     environment.globals.update(words=summary_words, count=count, listed=listed)
-    environment.filters.update(line=safe_text.one_line)
     return environment
-
-
-def _finalize(value: Any) -> Any:
-    return safe_text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -8,7 +8,6 @@ Each record is a transaction of its own. It outlives the process at once; after 
 missing, and are asked for again.
 """
 
-import errno
 import hashlib
 import json
 import sqlite3
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from probes.errors import InputError, OutsideError
-from runs.files import explain_os_error, is_full, shown
+from runs.files import explain_full, shown
 from runs.row_sums import SUMMED, row_sum
 from runs.schema import LEDGER_FORMAT
 from tools.chat.interface import Answer
@@ -383,8 +382,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         name = shown(path)
-        if is_full(error, path):
-            raise explain_os_error(OSError(errno.ENOSPC, ""), path, "write") from error
+        if full := explain_full(error, path):
+            raise full from error
         match error.sqlite_errorcode & 0xFF:
             case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
                 raise InputError(

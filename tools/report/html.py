@@ -1,24 +1,22 @@
 """A report as one self-contained HTML file: no external resource, and a policy that forbids any.
 
-The template engine escapes every value; before that, `finalize` makes what is unseen in any text visible. The
-only style and the only script that the page may use are those whose hashes stand in its content security policy;
-the script finds examples, and without it the page lacks nothing else.
+Every value is escaped, and what is unseen in it made visible (`tools.report.page`). The only style and script that
+the page may use are those whose hashes stand in its content security policy; the script finds examples, and
+without it the page lacks nothing else.
 """
 
-import base64
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from probes.words import count
 from tools.report import along, citing, curve, differences, drawing, fine_print, numbers, safe_text, words
 from tools.report.document import Example, Interval, LevelRecord, Parameter, Report
 from tools.report.figures import figures_of
+from tools.report.page import Own, templates
 from tools.report.sweep_figures import transition
 
 _HERE = Path(__file__).parent
@@ -28,7 +26,7 @@ _LONG = 3
 
 def render(report: Report) -> str:
     """The whole page. All text of models and users in it is escaped; nothing of it is obeyed."""
-    style, script = (_Own(_HERE / name) for name in ("report.css", "report.js"))
+    style, script = (Own(_HERE / name) for name in ("report.css", "report.js"))
     examples = _examples(report)
     answers = [one for example in examples for one in (example.before, example.after) if one is not None]
     styles = {
@@ -59,14 +57,6 @@ def render(report: Report) -> str:
 def render_figure(sweep: curve.Sweep) -> str:
     """The curve along a sweep as an SVG file of its own."""
     return drawing.svg_of(json.dumps(transition(sweep).spec, sort_keys=True))
-
-
-class _Own:
-    """A file of ours, the only text that is not escaped, and its hash for the policy."""
-
-    def __init__(self, path: Path) -> None:
-        self.text = Markup(path.read_text(encoding="utf-8"))
-        self.hash = base64.b64encode(hashlib.sha256(self.text.encode("utf-8")).digest()).decode("ascii")
 
 
 class _Figures:
@@ -146,14 +136,7 @@ def _level_rows(parameter: Parameter) -> list[tuple[LevelRecord, Interval, Inter
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(_HERE)
     environment.globals.update(
         words=words,
         along=along,
@@ -168,9 +151,5 @@ def _environment() -> Environment:
         level_key=level_key,
         level_rows=_level_rows,
     )
-    environment.filters.update(line=safe_text.one_line, cut=safe_text.first_lines, percent=numbers.percent)
+    environment.filters.update(cut=safe_text.first_lines, percent=numbers.percent)
     return environment
-
-
-def _finalize(value: Any) -> Any:
-    return safe_text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
