@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from agent.cli.app import app
-from agent.cli.ending import GATE, INTERRUPTED, OUTSIDE, USAGE, ending_of
+from agent.cli.ending import GATE, INTERRUPTED, OUTSIDE, USAGE
 from probes.toy_world import write_pair
 from runs.directory import Run
+from tests.agent.in_process import Here
 
 DISCOVER = ("discover", "before.jsonl", "after.jsonl", "--out", "run")
 
@@ -34,29 +34,6 @@ def orderparam(*arguments: object, folder: Path, code: int = 0) -> tuple[str, st
     )
     assert done.returncode == code, done.stderr
     return done.stdout, done.stderr
-
-
-class Here:
-    """Runs the program in this process, which has imported everything already; stdout and stderr."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._capfd = capfd
-        self._monkeypatch = monkeypatch
-        for name in [name for name in os.environ if name.startswith("ORDERPARAM_")]:
-            monkeypatch.delenv(name)
-
-    def __call__(self, *arguments: object, folder: Path, code: int = 0) -> tuple[str, str]:
-        self._monkeypatch.chdir(folder)
-        self._capfd.readouterr()
-        ended = ending_of(app, [str(argument) for argument in arguments], "orderparam")
-        captured = self._capfd.readouterr()
-        assert ended == code, captured.err
-        return captured.out, captured.err
-
-
-@pytest.fixture
-def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
-    return Here(capfd, monkeypatch)
 
 
 def files_of(folder: Path) -> dict[str, tuple[int, int]]:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent import in_process
+
 pytest.importorskip("torch", reason="the backend is not installed")
 
-from agent.cli.app import app
-from agent.cli.ending import ending_of
 from tests.runs import tiny_models as tiny
 
 ROOT = Path(__file__).parents[2]
@@ -30,18 +30,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def orderparam(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capfd.readouterr()
-    code = ending_of(app, [str(argument) for argument in arguments], "orderparam")
-    captured = capfd.readouterr()
-    return code, captured.out, captured.err
-
-
 def test_finetune_says_where_it_stands_and_what_it_made(
     place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("finetune", place / "m", place / "d.jsonl", "--out", tmp_path / "run", *QUICK)
-    code, out, err = orderparam(capfd, *arguments)
+    code, out, err = in_process.command(capfd, *arguments)
     assert code == 0
     assert out.splitlines()[:2] == [f"{tmp_path / 'run'}: 3 checkpoints of {place / 'm'}", "step 0, 2, 4"]
     lines = err.splitlines()
@@ -49,7 +42,7 @@ def test_finetune_says_where_it_stands_and_what_it_made(
     assert lines[2].startswith("step 2 of 4: loss ")
     assert lines[2].endswith(" s left")
     assert len(lines) == 4  # nothing of what the libraries say
-    code, out, err = orderparam(capfd, *arguments, "--json", "--quiet")
+    code, out, err = in_process.command(capfd, *arguments, "--json", "--quiet")
     assert (code, err) == (0, "")
     log = [json.loads(line) for line in (tmp_path / "run" / "training.jsonl").read_text().splitlines()]
     peak = max(log, key=lambda line: line["grad_norm"])["step"]
@@ -64,12 +57,12 @@ def test_settings_come_from_a_variable_too(
     monkeypatch.setenv("ORDERPARAM_TARGETS", "down_proj,up_proj")
     monkeypatch.setenv("ORDERPARAM_RANK", "0")
     arguments = ("finetune", place / "m", place / "d.jsonl", "--out", tmp_path / "run")
-    code, _, err = orderparam(capfd, *arguments, "--steps", 1)
+    code, _, err = in_process.command(capfd, *arguments, "--steps", 1)
     assert (code, err) == (
         2,
         "orderparam: error: ORDERPARAM_RANK: '0': input should be greater than or equal to 1\n",
     )
-    assert orderparam(capfd, *arguments, "--steps", 1, "--rank", 1)[0] == 0
+    assert in_process.command(capfd, *arguments, "--steps", 1, "--rank", 1)[0] == 0
     options = json.loads((tmp_path / "run" / "run.json").read_text())["input"]["options"]
     assert (options["targets"], options["rank"], options["steps"]) == (["down_proj", "up_proj"], 1, 1)
 
@@ -96,7 +89,7 @@ def test_what_is_wrong_is_one_line(
     said: str,
 ) -> None:
     monkeypatch.chdir(place)
-    code, out, err = orderparam(capfd, *arguments, "--quiet")
+    code, out, err = in_process.command(capfd, *arguments, "--quiet")
     assert code == 2
     assert not out
     assert err.startswith(f"orderparam: error: {said}")
@@ -109,7 +102,7 @@ def test_adopt_takes_a_folder_of_checkpoints(
 ) -> None:
     for step in (10, 20):
         tiny.save_adapter(tmp_path / "outputs" / f"checkpoint-{step}", place / "m", seed=step)
-    code, out, _ = orderparam(capfd, "adopt", tmp_path / "outputs", "--out", tmp_path / "run")
+    code, out, _ = in_process.command(capfd, "adopt", tmp_path / "outputs", "--out", tmp_path / "run")
     assert code == 0
     assert out.splitlines() == [
         f"{tmp_path / 'run'}: 3 checkpoints of {place / 'm'}",

@@ -13,15 +13,11 @@ from agent.settings import DiscoverSettings, from_keywords
 from probes.toy_world import write_pair
 from runs.importing import import_pair
 from runs.storing import ImportOptions
-from tests.agent.test_cli_discover import Here, command, environ, files_of
+from tests.agent.in_process import Here
+from tests.agent.test_cli_discover import command, environ, files_of
 from tools.report.document import Report
 
 D1, D2 = "run/discoveries/d1", "run/discoveries/d2"
-
-
-@pytest.fixture
-def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
-    return Here(capfd, monkeypatch)
 
 
 @pytest.fixture(scope="module")

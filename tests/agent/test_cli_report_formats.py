@@ -14,8 +14,9 @@ from agent.cli.ending import USAGE
 from agent.discovery import discover_run
 from agent.scores_table import SCORES_FILE
 from probes.toy_world import write_pair
+from tests.agent.in_process import Here
 from tests.agent.read_by_models import coding_run, settings
-from tests.agent.test_cli_discover import Here, files_of, orderparam
+from tests.agent.test_cli_discover import files_of, orderparam
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
 
@@ -28,11 +29,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_pair(folder, prompts=20, draws=8)
     orderparam("discover", "before.jsonl", "after.jsonl", "--out", "run", "--quiet", folder=folder)
     return folder
-
-
-@pytest.fixture
-def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
-    return Here(capfd, monkeypatch)
 
 
 @pytest.fixture

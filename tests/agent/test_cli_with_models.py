@@ -1,7 +1,6 @@
 """`discover` with language models as a person meets it when the server or the key is at fault."""
 
 import logging
-import os
 import shutil
 import traceback
 from collections import Counter
@@ -14,6 +13,7 @@ from agent.cli.ending import OUTSIDE, USAGE, ending_of
 from agent.discovery import discover_run
 from probes.errors import InputError, OrderparamError, OutsideError
 from runs.directory import Run
+from tests.agent import in_process
 from tests.agent.read_by_models import coding_run, settings, spec_of
 from tests.servers.chat import Asked, ChatServer, Refused, Said
 from tests.servers.faults import Faults
@@ -40,11 +40,8 @@ QUOTA = {
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings or keys of the person who tests, and clients that wait less than they would for real servers."""
-    for name in [name for name in os.environ if name.startswith("ORDERPARAM_") or name.endswith("_API_KEY")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("ORDERPARAM_PROCESSES", "1")
-    monkeypatch.setenv("ORDERPARAM_RESAMPLES", "199")
+    """Clients wait less than they would for real servers."""
+    in_process.small(monkeypatch)
     hurry(monkeypatch, read_seconds=0.5)
 
 
@@ -68,14 +65,6 @@ def spared(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tu
 
 def command(run: Path, spec: str) -> list[str]:
     return ["discover", str(run), "--model", spec, "--rounds", "1", "--name", "d1", "--quiet"]
-
-
-def orderparam(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command in this process."""
-    capfd.readouterr()
-    code = ending_of(app, arguments, "orderparam")
-    captured = capfd.readouterr()
-    return code, captured.out, captured.err
 
 
 class Limited(ReaderWithControl):
@@ -113,17 +102,17 @@ def test_after_an_outage_the_same_command_pays_for_the_rest(
     }[outage]
     with failing as server:
         asked = command(run, spec_of(server, provider))
-        code, out, err = orderparam(capfd, *asked)
+        code, out, err = in_process.command(capfd, *asked)
     paid = Counter(server.served)
     assert (code, out, paid.total()) == (OUTSIDE, "", answers)
     _says_what_to_do(err)
     assert (outage == "out of quota") == ("the quota or credit is used up" in err)
-    code, out, err = orderparam(capfd, *asked)  # by now nobody is there at all
+    code, out, err = in_process.command(capfd, *asked)  # by now nobody is there at all
     assert (code, out) == (OUTSIDE, "")
     _says_what_to_do(err)
     assert f"nobody answers at 127.0.0.1:{server.port}" in err
     with ChatServer(ReaderWithControl(), port=server.port) as mended:
-        code, out, err = orderparam(capfd, *asked)
+        code, out, err = in_process.command(capfd, *asked)
     assert (code, err) == (0, "")
     assert "program code" in out
     requests, expected = spared[provider]
@@ -148,12 +137,12 @@ def test_a_proposer_that_gets_no_answer_leaves_no_empty_report(
         with ChatServer(ReaderWithControl(), faults=Faults(1.0, [fault]), port=port) as server:
             port = server.port
             asked = command(run, spec_of(server, provider))
-            code, out, err = orderparam(capfd, *asked)
+            code, out, err = in_process.command(capfd, *asked)
         assert (code, out) == (OUTSIDE, ""), fault
         _says_what_to_do(err)
         assert not list(run.rglob("report.*"))
     with ChatServer(ReaderWithControl(), port=port):
-        code, out, err = orderparam(capfd, *asked)
+        code, out, err = in_process.command(capfd, *asked)
     assert (code, err) == (0, "")
     assert "program code" in out
 
@@ -167,7 +156,7 @@ def _says_what_to_do(err: str) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_absent_key_is_one_line(made: Path, capfd: pytest.CaptureFixture[str], provider: str) -> None:
-    code, out, err = orderparam(capfd, *command(made, f"{provider}:some-model"))
+    code, out, err = in_process.command(capfd, *command(made, f"{provider}:some-model"))
     assert (code, out) == (USAGE, "")
     assert len(err.splitlines()) == 1
     assert err.startswith(f"orderparam: error: {provider.upper()}_API_KEY is not set: ")
@@ -192,13 +181,13 @@ def test_a_key_stands_nowhere_after_a_run_with_failures(
 
     with ChatServer(telling, key=KEY) as server:
         asked = command(run, spec_of(server, provider))
-        code, out, said = orderparam(capfd, *asked)
+        code, out, said = in_process.command(capfd, *asked)
         assert (code, out) == (OUTSIDE, "")
         assert "Bearer [ORDERPARAM_API_KEY]" in said
         said += _traceback(capfd, *asked)
     said += _traceback(capfd, *asked, variables=True)  # nobody is there
     with ChatServer(ReaderWithControl(), key=KEY, faults=Faults(0.3, seed=1), port=server.port) as faulty:
-        code, *heard = orderparam(capfd, *asked[:-1])
+        code, *heard = in_process.command(capfd, *asked[:-1])
     assert code == 0
     assert faulty.faults.done.total() > 20
     assert "program code" in heard[0]
@@ -235,7 +224,7 @@ def test_a_wrong_key_is_not_shown_where_all_that_libraries_log_is_kept(
     run = shutil.copytree(made, tmp_path / "run")
     with ChatServer(ReaderWithControl(), key="another") as server, caplog.at_level(logging.DEBUG):
         asked = command(run, spec_of(server, provider))
-        code, out, err = orderparam(capfd, *asked)
+        code, out, err = in_process.command(capfd, *asked)
         said = err + _traceback(capfd, *asked, error=InputError)
     assert (code, out) == (USAGE, "")
     assert len(err.splitlines()) == 1

@@ -15,19 +15,14 @@ from probes.toy_world import write_pair
 from runs.directory import Run
 from runs.importing import import_pair
 from runs.storing import ImportOptions
+from tests.agent.in_process import Here
 from tests.agent.read_by_models import coding_run, settings
-from tests.agent.test_cli_discover import Here
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
 from tools.report.document import Report
 
 QUICK: dict[str, Any] = {"processes": 1, "resamples": 199}
 DISCOVER = ("discover", "run", "--quiet", "--json")
-
-
-@pytest.fixture
-def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
-    return Here(capfd, monkeypatch)
 
 
 @pytest.fixture(scope="module")

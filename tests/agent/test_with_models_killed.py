@@ -1,9 +1,7 @@
 """Discoveries by language models that are killed at any moment, and go on."""
 
 import shutil
-import signal
 import sqlite3
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from tests.torture.processes import (
     command,
     differing,
     done_in,
-    environment,
+    killed_after,
     killed_at,
     report_of,
 )
@@ -96,17 +94,12 @@ def attempt(arguments: list[str], run: Path, server: ChatServer, delay: float) -
     """Starts the discovery and kills it after so many seconds, unless it has come to its end by then."""
     seen, kept = sum(server.distinct.values()), kept_in(run, run.parent / "look")
     began = time.monotonic()
-    with subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL) as process:
-        try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    assert process.returncode in (0, -signal.SIGKILL)
+    killed = killed_after(delay, arguments)
     took = time.monotonic() - began
     while server.at_once:  # the server ends what it began, whether anybody listens or not
         time.sleep(0.01)
     received, now = sum(server.distinct.values()) - seen, kept_in(run, run.parent / "look")
-    return Attempt(took, process.returncode != 0, received, now - kept)
+    return Attempt(took, killed, received, now - kept)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from runs.check import check_run
-from tests.agent.worlds import rows_of, run_of, words
+from tests.agent.worlds import rows_of, run_of, shorter
 from tests.torture.processes import MAY_DIFFER, command, differing, ended, report_of
 from tests.torture.tally import Tally, tallied
 
@@ -44,8 +44,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 def made(folder: Path) -> Path:
     """A run in which `discover` finds something."""
-    sides = rows_of(lambda _, side, rng: words(int(rng.integers(3, 30 if side else 10)), rng), prompts=8, draws=6)
-    return run_of(folder, sides).path
+    return run_of(folder, rows_of(shorter, prompts=8, draws=6)).path
 
 
 def attack(count: int, seed: int, folder: Path) -> Tally:

@@ -20,7 +20,7 @@ from probes.errors import InputError
 from probes.prompt_files import load_prompt_file
 from runs.check import check_run
 from runs.directory import Run
-from tests.agent.worlds import rows_of, run_of, words
+from tests.agent.worlds import rows_of, run_of, shorter
 from tests.torture.mutations import Random, chosen, mutated_bytes, mutated_value
 from tests.torture.tally import SECONDS, Tally, assert_one_line, tallied, within
 from tools.chat.prices import load_prices
@@ -86,10 +86,7 @@ def documents(run: Path, report: Path) -> list[Document]:
 
 def discovered(folder: Path) -> tuple[Path, Path]:
     """A run with a discovery, and its report.json."""
-    sides = rows_of(
-        lambda prompt, side, rng: words(int(rng.integers(3, 30 if side else 10)), rng), prompts=8, draws=6
-    )
-    run = run_of(folder, sides)
+    run = run_of(folder, rows_of(shorter, prompts=8, draws=6))
     discover_run(run, from_keywords(DiscoverSettings, {"processes": 1, "resamples": 199}))
     return run.path, run.path / "discoveries" / "d1" / "report.json"
 

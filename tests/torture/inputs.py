@@ -10,7 +10,6 @@ import io
 import json
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from runs.check import check_run
 from runs.importing import import_pair, import_sweep
 from runs.storing import ImportOptions
 from tests.torture.mutations import Random, chosen, mutated_bytes, mutated_value, odd_value
+from tests.torture.processes import command, environment
 from tests.torture.tally import SECONDS, Tally, assert_one_line, tallied, within
 
 FIELDS = (
@@ -314,15 +314,17 @@ def command_of(case: Case, folder: Path) -> list[str]:
     path, other = placed(case, folder)
     options = SHAPES[case.shape].options
     flags = [part for key, value in options.items() for part in ("--" + key.replace("_", "-"), value)]
-    files = [str(one) for one in (path, other) if one]
-    return [sys.executable, "-m", "orderparam", "import", *files, "--out", str(folder / "run"), "--quiet", *flags]
+    files = [one for one in (path, other) if one]
+    return command("import", *files, "--out", folder / "run", "--quiet", *flags)
 
 
 def attack_by_command(count: int, seed: int, folder: Path) -> Tally:
     """The same as commands: exit code 0, or 2 with one line on standard error."""
 
     def attempt(case: Case) -> bool:
-        done = subprocess.run(command_of(case, folder), capture_output=True, timeout=4 * SECONDS)
+        done = subprocess.run(
+            command_of(case, folder), env=environment(), capture_output=True, timeout=4 * SECONDS
+        )
         told = done.stderr.decode("utf-8", "replace")
         if done.returncode == 0:
             assert (folder / "run" / "run.json").is_file(), "no run was made"

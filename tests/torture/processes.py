@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,24 @@ def killed_at(count: int, arguments: list[str], server: ChatServer) -> bool:
         alive = process.poll() is None
         process.kill()
     return alive
+
+
+def killed_after(seconds: float | None, arguments: Sequence[str], folder: Path | None = None) -> bool:
+    """Runs a command and kills it after so many seconds, if it has not ended; whether it was killed.
+
+    AssertionError where it ended badly by itself.
+    """
+    with subprocess.Popen(
+        arguments, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            _, told = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return process.returncode != 0
+    assert process.returncode == 0, f"exit code {process.returncode}: {told[-300:]!r}"
+    return False
 
 
 def report_of(run: Path, name: str = "d1") -> Any:

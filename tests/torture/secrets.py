@@ -3,9 +3,7 @@
 The server wants the key, does one kind of wrong at every call, or sends the key back in what it says.
 """
 
-import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,14 +70,13 @@ def attempt(leak: Leak, folder: Path) -> bool:
         assert server.headers.get("authorization") == f"Bearer {KEY}", "the key did not reach the server"
     assert KEY.encode() not in told, f"in what was printed: {told[-500:]!r}"
     assert KEY.encode() not in shown, "in the list of processes"
-    found = [str(path.relative_to(folder)) for path in _files(folder) if KEY.encode() in path.read_bytes()]
+    found = [
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and KEY.encode() in path.read_bytes()
+    ]
     assert not found, f"in {found}"
     return process.returncode == 0
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        yield from (Path(parent, name) for name in names)
 
 
 def attack(count: int, seed: int, folder: Path) -> Tally:

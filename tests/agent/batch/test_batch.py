@@ -15,17 +15,14 @@ from runs.check import check_run
 from runs.directory import Run
 from runs.schema import SPLITS
 from tests.agent.batch.domains import changed, rows_in, write_files, write_plan
-from tests.agent.in_process import command
+from tests.agent.in_process import command, small
 from tests.agent.test_measure_set import settings
 from tests.agent.worlds import likelihood_run, rows_of, run_of, shorter
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("ORDERPARAM_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("ORDERPARAM_PROCESSES", "1")
-    monkeypatch.setenv("ORDERPARAM_RESAMPLES", "199")
+    small(monkeypatch)
 
 
 WORLD = {"cooking": changed(shorter=True), "law": changed(shorter=True, asks=True), "money": changed(shorter=True)}

@@ -1,7 +1,6 @@
 """Batches whose jobs ask language models: one ledger, one limit, one budget; servers that die; Ctrl-C."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.agent.batch.domains import rows_in, write_files, write_plan
-from tests.agent.in_process import command
+from tests.agent.in_process import command, small
 from tests.agent.read_by_models import coding, spec_of
 from tests.servers.chat import Asked, ChatServer, Said
 from tests.servers.faults import Faults
@@ -25,10 +24,7 @@ from tools.chat.ledger import Ledger
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("ORDERPARAM_") or name.endswith("_API_KEY")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("ORDERPARAM_PROCESSES", "1")
-    monkeypatch.setenv("ORDERPARAM_RESAMPLES", "199")
+    small(monkeypatch)
     hurry(monkeypatch, read_seconds=2.0)
 
 

@@ -1,6 +1,5 @@
 """Plans: what they say, and that all of their mistakes are said at once, each with file and line."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,14 @@ from agent.batch.plan import Files, OfRun, SharedBudget, plan_of_domains
 from agent.batch.plan_file import PlanError, read_plan_file
 from agent.settings import DiscoverSettings
 from probes.errors import InputError
+from tests.agent.in_process import forget_settings
 from tests.agent.worlds import rows_of, run_of, shorter
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings of the person who tests; two files beside every plan."""
-    for name in [name for name in os.environ if name.startswith("ORDERPARAM_")]:
-        monkeypatch.delenv(name)
+    forget_settings(monkeypatch)
     monkeypatch.chdir(tmp_path)
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_text("{}\n")

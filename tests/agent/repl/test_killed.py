@@ -1,8 +1,6 @@
 """Sessions by script that are killed at any moment, and go on when the same command is run again."""
 
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from tests.torture.processes import (
     command,
     differing,
     done_in,
-    environment,
+    killed_after,
     killed_at,
     report_of,
 )
@@ -50,17 +48,6 @@ def asked_of(run: Path, spec: str) -> list[str]:
     script = run.parent / "session.txt"
     script.write_text(LINES, encoding="utf-8")
     return command("repl", run, "--model", spec, "--name", "d1", "--quiet", "--script", script)
-
-
-def killed_after(seconds: float, arguments: list[str]) -> bool:
-    """Starts the session and kills it then, unless it has come to its end; whether it was killed."""
-    with subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL) as process:
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    assert process.returncode in (0, -signal.SIGKILL)
-    return process.returncode != 0
 
 
 def same_ends(run: Path, spared: Path, settings: DiscoverSettings) -> None:

@@ -15,6 +15,7 @@ from agent.settings import DiscoverSettings
 from probes.errors import InputError, OutsideError
 from runs.directory import Run
 from runs.schema import LEDGER_FILE
+from tests.agent.in_process import small
 from tests.agent.read_by_models import coding_run, settings, spec_of
 from tests.agent.repl.sessions import HeedingReader, scripted, session_on, state_on_disk
 from tests.servers.chat import Asked, ChatServer, Refused, Said
@@ -29,8 +30,7 @@ PRICES = "prices:\n  {spec}: {{input: 1000, output: 1000}}\n"
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ORDERPARAM_PROCESSES", "1")
-    monkeypatch.setenv("ORDERPARAM_RESAMPLES", "199")
+    small(monkeypatch)
     hurry(monkeypatch, read_seconds=0.5)
 
 
