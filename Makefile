@@ -26,7 +26,7 @@ demo: $(VENV)/.smollm2  ## fine-tune a small real model and find what changed; o
 endif
 
 test: $(VENV)/.test  ## the whole test suite on two processes
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m "not smollm2 and not vllm and not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m "not smollm2 and not vllm and not gpu and not slow"
 
 test-smollm2: $(VENV)/.test $(VENV)/.smollm2  ## the tests that need the real model, SmolLM2, the demo among them
 	OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m smollm2
