@@ -45,6 +45,18 @@ class CandidateState(TypedDict):
     control: bool
 
 
+class ScriptState(TypedDict):
+    """The script that acted last. did: its acts that were done, as lines; of: how many it has; standing: how many
+    acts of the discovery, whoever did them, stood after its last one."""
+
+    did: list[str]
+    of: int
+    standing: int
+
+
+NO_SCRIPT = ScriptState(did=[], of=0, standing=0)
+
+
 class DiscoveryState(TypedDict, total=False):
     """What the graph carries from node to node.
 
@@ -56,7 +68,7 @@ class DiscoveryState(TypedDict, total=False):
     Where a person guides it (`agent.repl`): acts: all that was done, undoing included, as lines. guidance: what
     proposers are told, in a person's words. notes: for the report. by_person: ids that a person added to the set.
     undone: candidates that were tried and then undone, which still count as tried. most_proposed: how many
-    candidates one model may propose next, 0 for as many as without a person.
+    candidates one model may propose next, 0 for as many as without a person. script: where a script stands.
     """
 
     fingerprint: dict[str, Any]
@@ -74,6 +86,7 @@ class DiscoveryState(TypedDict, total=False):
     by_person: list[str]
     undone: list[CandidateState]
     most_proposed: int
+    script: ScriptState
 
 
 def candidate_state(

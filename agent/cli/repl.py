@@ -82,6 +82,10 @@ def repl(
     same settings and --name. Everything before `report` uses the read and select splits alone. `help` in the
     session lists the commands; what is no command is guidance in plain language for proposers. All is kept after
     every act, with a transcript in the discovery's folder.
+
+    A script stops at the first error (exit 2). Run again, it goes on behind what it did, if it was cut off,
+    whatever was done by hand since. One that had come to its end does nothing again, unless something was done
+    since: then it runs from its first line.
     """
     from functools import partial
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from agent.screening import with_status
 from agent.settings import shown
-from agent.state import CandidateState, DiscoveryState, Status, by_id, everything_tried, replaced
+from agent.state import NO_SCRIPT, CandidateState, DiscoveryState, Status, by_id, everything_tried, replaced
 from probes.errors import InputError
 
 UNDO, REDO = "undo", "redo"
@@ -146,6 +146,7 @@ def restored(now: DiscoveryState, then: DiscoveryState) -> DiscoveryState:
         "guidance": then.get("guidance", []),
         "notes": then.get("notes", []),
         "most_proposed": then.get("most_proposed", 0),
+        "script": then.get("script", NO_SCRIPT),
         "undone": _undone(now, then),
     }
 

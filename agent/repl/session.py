@@ -16,7 +16,7 @@ from agent.discovery import Discovery, go_on, graph_config, graph_of, is_free, n
 from agent.repl.acts import REDO, UNDO, added, ended, restored, standing, with_act
 from agent.repl.trying import brought_in, judged
 from agent.settings import shown
-from agent.state import CandidateState, DiscoveryState, by_id
+from agent.state import CandidateState, DiscoveryState, ScriptState, by_id
 from agent.workbench import Workbench
 from probes.errors import InputError
 from tools.report.document import Report
@@ -49,10 +49,11 @@ RESTS = {"propose": ("judge", "report"), "greedy": ("read", "report"), "report":
 
 
 class Session:
-    """A discovery in a person's hands; open as long as the discovery is."""
+    """A discovery in a person's hands; open as long as the discovery is. script: the one whose acts are done."""
 
     def __init__(self, discovery: Discovery) -> None:
         self.discovery = discovery
+        self.script: ScriptState | None = None
 
     @property
     def bench(self) -> Workbench:
@@ -104,7 +105,7 @@ class Session:
         return Report.load(self.discovery.folder)
 
     def _move(self, line: str, update: DiscoveryState, as_of: str) -> None:
-        self._put(with_act(self.state, line, update), as_of)
+        self._put(self._done(line, update), as_of)
         go_on(self.discovery, until=RESTS[_word(line)])
 
     # Acts that leave it where it stands
@@ -114,7 +115,7 @@ class Session:
         began = time.monotonic()
         update = change(self.state)
         update["seconds"] = self.state.get("seconds", 0.0) + time.monotonic() - began
-        self._put(with_act(self.state, line, update), AS_OF[self.standing_before])
+        self._put(self._done(line, update), AS_OF[self.standing_before])
 
     def bring_in(self, line: str, candidate: CandidateState, instead_of: str | None = None) -> None:
         """A candidate of a person's own is tried on read, and is in the race unless it is screened out."""
@@ -169,11 +170,20 @@ class Session:
             values: DiscoveryState = then.values  # type: ignore[assignment]
             if values.get("round") and standing(values.get("acts", []))[0] == list(wanted):
                 as_of = AS_OF[then.tasks[0].name if then.tasks else END]
-                self._put(with_act(self.state, line, restored(self.state, values)), as_of)
+                self._put(self._done(line, restored(self.state, values)), as_of)
                 return
         raise InputError("the state of that moment is not on record: another version of the program wrote it")
 
     # State on disk
+
+    def _done(self, line: str, update: DiscoveryState) -> DiscoveryState:
+        """The update of an act with the act itself, and where that leaves the script that it is of."""
+        update = with_act(self.state, line, update)
+        if self.script is not None:
+            did, standing_now = [*self.script["did"], line], len(standing(update["acts"])[0])
+            self.script = ScriptState(did=did, of=self.script["of"], standing=standing_now)
+            update["script"] = self.script
+        return update
 
     def _put(self, update: DiscoveryState, as_of: str) -> None:
         from langsmith.run_helpers import tracing_context

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 
 from agent.discovery import discover_run
+from agent.repl.acts import dropped, noted
 from agent.repl.asking import asked_for
-from agent.repl.script import Line, done_before, lines_of
+from agent.repl.script import Line, lines_of, start_of
 from agent.repl.session import Session
-from agent.state import CandidateState, DiscoveryState
+from agent.state import NO_SCRIPT, CandidateState, DiscoveryState
 from runs.columns import WITHOUT_SPLIT
 from runs.directory import Run
 from tests.agent.in_process import command
@@ -228,14 +229,85 @@ class TestGuidance:
 
 
 class TestGoingOn:
-    def test_what_is_behind_a_discovery(self) -> None:
-        lines = lines_of(["# x", "look", "try words", "", "LOOK", "add   words", "set", "greedy"])
+    @pytest.mark.parametrize(
+        ("did", "of", "by_hand", "behind", "said"),
+        [
+            ([], 0, [], 0, ""),
+            ([], 0, ["try words"], 0, ""),
+            (["try words"], 3, [], 2, ""),
+            (["try words"], 3, ["note x", "undo"], 2, ""),
+            (["try words"], 3, ["note x"], 2, "cut off: 1 act by hand; it goes on"),
+            (["try words", "add words"], 3, ["drop words"], 4, "cut off: 1 act by hand"),
+            (["try words", "add words", "greedy"], 3, [], 6, ""),
+            (["try words", "add words", "greedy"], 3, ["note x", "report"], 0, "2 acts by hand; it runs anew"),
+            (["try words", "add words"], 2, [], 4, ""),  # lines were added at its end
+            (["try hedging"], 3, [], 0, "another script was cut off here"),
+            (["try hedging"], 1, [], 0, ""),
+        ],
+    )
+    def test_where_a_script_starts(
+        self, did: list[str], of: int, by_hand: list[str], behind: int, said: str
+    ) -> None:
+        lines = lines_of(
+            ["# x", "look", "try words", "", "LOOK", "add   words", "set", "greedy", "quit", "report"]
+        )
         assert lines[3] == Line(6, "add words")
-        assert done_before(lines, []) == 0
-        assert done_before(lines, ["try words"]) == 2
-        assert done_before(lines, ["try words", "add words"]) == 4
-        assert done_before(lines, ["add words"]) == 0
-        assert done_before(lines, ["try words", "add words", "greedy", "report"]) == 0
+        acts = [*did, *by_hand]
+        state: DiscoveryState = {"acts": acts, "script": {"did": did, "of": of, "standing": len(did)}}
+        start = start_of(lines, state if did else {"acts": acts})
+        assert start.behind == behind
+        assert said in start.said if said else not start.said
+        assert start.script["did"] == (did if behind else [])
+        assert start.script["of"] == 3
+
+    def test_one_that_was_cut_off_goes_on_whatever_was_done_by_hand_since(
+        self, run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        lines = "try words\nnote first\nadd wrods\nset\n"
+        assert scripted(capfd, tmp_path, lines, str(run))[0] == 2
+        with session_on(run) as session:
+            session.act("note by hand", lambda state: noted(state, "by hand"))
+        right = lines.replace("wrods", "words")
+        code, out, _ = scripted(capfd, tmp_path, right, str(run))
+        assert code == 0
+        assert "since this script was cut off: 1 act by hand" in " ".join(out.split())
+        assert state_on_disk(run)["acts"] == ["try words", "note first", "note by hand", "add words"]
+        assert scripted(capfd, tmp_path, right, str(run))[1].count("(done before)") == 3  # what looks comes again
+        assert state_on_disk(run)["acts"] == ["try words", "note first", "note by hand", "add words"]
+
+    def test_one_that_had_ended_runs_anew_where_something_was_done_since(
+        self, run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        lines = "try words\nadd words\n"
+        assert scripted(capfd, tmp_path, lines, str(run))[0] == 0
+        with session_on(run) as session:
+            session.act("drop words", lambda state: dropped(state, state["candidates"][0]))
+        code, out, _ = scripted(capfd, tmp_path, lines, str(run))
+        assert code == 0
+        assert "since then: 1 act by hand; it runs anew, from its first line" in " ".join(out.split())
+        state = state_on_disk(run)
+        assert state["acts"] == ["try words", "add words", "drop words", "try words", "add words"]
+        assert state["chosen"] == ["words"]
+
+    def test_what_was_undone_by_hand_is_done_again(
+        self, run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        lines = "try words\nadd words\n"
+        assert scripted(capfd, tmp_path, lines, str(run))[0] == 0
+        with session_on(run) as session:
+            session.undo()
+        code, out, _ = scripted(capfd, tmp_path, lines, str(run))
+        assert (code, out.count("(done before)")) == (0, 1)
+        state = state_on_disk(run)
+        assert (state["acts"], state["chosen"]) == (["try words", "add words", "undo", "add words"], ["words"])
+
+    def test_each_of_several_scripts_runs(
+        self, run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        for lines in ("try words\n", "add words\n", "report\n", "note again\n", "report\n"):
+            code, out, _ = scripted(capfd, tmp_path, lines, str(run))
+            assert (code, out.count("(done before)")) == (0, 0)
+        assert state_on_disk(run)["acts"] == ["try words", "add words", "report", "note again", "report"]
 
     def test_the_command_goes_on_with_a_session(self, run: Path, tmp_path: Path) -> None:
         with session_on(run) as session:
@@ -327,7 +399,7 @@ def _measure(session: Session, name: str) -> CandidateState:
 def _kept(state: DiscoveryState) -> str:
     """All of a state but time, and what is on record."""
     empty = {"chosen": [], "by_person": [], "stopped_because": "", "warnings": [], "guidance": [], "notes": []}
-    whole = {**empty, "most_proposed": 0, **state}
+    whole = {**empty, "most_proposed": 0, "script": NO_SCRIPT, **state}
     return json.dumps(
         {key: whole[key] for key in whole if key not in ("seconds", "acts", "undone", "spent")}, sort_keys=True
     )
