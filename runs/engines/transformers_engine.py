@@ -22,7 +22,7 @@ _CPU_CACHE_BYTES = 2 << 30
 _GPU_CACHE_SHARE = 0.4  # of the memory that is free when a batch begins
 _TRIED_PROMPTS = 4
 _DROPPED_SHARE = 1 / 16  # rows are dropped once that many have ended, since dropping copies the cache
-_ROWS_DRAWN = 16  # rows whose probabilities over the vocabulary are held together
+_ROWS_DRAWN = {"cpu": 16, "cuda": 256}  # rows whose probabilities over the vocabulary are held together
 
 
 class TransformersEngine:
@@ -87,7 +87,9 @@ class _Batch:
         import torch
 
         if self._device.type == "cuda":
-            memory = _GPU_CACHE_SHARE * torch.cuda.mem_get_info(self._device)[0]
+            # What torch keeps for itself after a batch is free for the next one too.
+            kept = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
+            memory = _GPU_CACHE_SHARE * (torch.cuda.mem_get_info(self._device)[0] + kept)
         else:
             memory = _CPU_CACHE_BYTES
         tokens = memory / self._bytes_per_token()
@@ -140,9 +142,8 @@ class _Batch:
         import torch
 
         chosen, logliks = [], []
-        for states, uniform in zip(
-            states_RD.split(_ROWS_DRAWN), self._tensor(uniform_R).split(_ROWS_DRAWN), strict=True
-        ):
+        rows = _ROWS_DRAWN[self._device.type]
+        for states, uniform in zip(states_RD.split(rows), self._tensor(uniform_R).split(rows), strict=True):
             logits_RV = self._head.logits(states, 0, self._head.vocabulary)
             loglik_RV = torch.log_softmax(logits_RV.div_(self._temperature), dim=-1)
             cumulative_RV = loglik_RV.exp().cumsum(dim=-1, dtype=torch.float64)
