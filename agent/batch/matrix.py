@@ -238,7 +238,8 @@ class _Work:
                 if (r, one.name) in self.p_values:
                     estimates[r][d] = self.sets[row.source, one.name].found[row.parameter.id].estimate
                     p_RD[r, d] = self.p_values[r, one.name]
-        decided = decide(estimates, p_RD)
+        independent_DD = self.overlap.independent([one.name for one in domains])
+        decided = decide(estimates, p_RD, independent_DD)
         claims = [p for one in decided for p in (one.common_p, one.contrast_p)]
         tests = np.isfinite(p_RD).sum() + np.isfinite(claims).sum()
         return Matrix(

@@ -1,23 +1,37 @@
 """Whether jobs are about different prompts, and whether the search of one has read what another reports on.
 
-What is said of several domains takes them for independent, as they are where their prompts differ.
+What is said of several domains rests on samples that are independent. Those of different prompts are, and those of
+the same prompts where each job has answers of its own and claims something of these prompts alone; where a claim
+is about prompts like these, what is peculiar to a prompt is in the answers of both.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Literal
+
+import numpy as np
 
 from agent.comparison import prompts_of_domain
 from probes.words import count
 from runs.directory import Run
 from runs.schema import SPLITS
+from tools.domains import BoolArray, groups_of
+from tools.report.numbers import listed
 
 SAME = 0.95
 """Share of the answers of the smaller that two sets have in common from which on they are the same answers: draws
 of their own may agree in many, above all in short ones."""
+
+HARDLY_ANY = 0.05
+"""The same share up to which two sets are answers of their own: so few would hardly tie them. In between they may
+be either."""
+
+Pair = frozenset[str]
+"""Names of two jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +46,14 @@ class _Answer:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """The prompts and answers of a job. domain: whose prompts alone it compares."""
+    """The prompts and answers of a job. domain: whose prompts alone it compares. claim: what its report is about,
+    these prompts or prompts like these."""
 
     name: str
     label: str
     run: Run
     domain: str | None
+    claim: Literal["fixed", "random"]
 
     @cached_property
     def prompt_of(self) -> dict[str, str]:
@@ -69,33 +85,101 @@ class Held:
 
 @dataclass(frozen=True)
 class Overlap:
-    """said: what must be read before what is said of several domains. read: pairs of jobs of which the first has
-    searched among answers that the second reports on."""
+    """said: what must be read before what is said of several domains. tied: pairs of jobs whose samples are not
+    independent. read: pairs of which the first has searched among answers that the second reports on."""
 
     said: tuple[str, ...] = ()
+    tied: frozenset[Pair] = frozenset()
     read: frozenset[tuple[str, str]] = frozenset()
+
+    def independent(self, names: Sequence[str]) -> BoolArray:
+        """Of jobs by jobs, whether their samples are independent."""
+        return _not_in(self.tied, names)
 
 
 def overlap_of(jobs: Sequence[Held]) -> Overlap:
     """What the jobs have in common."""
-    said, read = [], set()
+    shared, tied = {}, set()
+    read: dict[tuple[str, str], int] = {}
     for a, b in combinations(jobs, 2):
-        shared = len(a.texts & b.texts)
-        if not shared:
+        prompts = len(a.texts & b.texts)
+        if not prompts:
             continue
-        said.append(
-            f"{a.label} and {b.label} share {count(shared, 'prompt')}: what is said of several domains takes them "
-            "for independent, which they are not, and nothing is discovered over all of them"
-        )
-        for source, other in ((a, b), (b, a)):
-            seen = _read_by(source, other)
-            if seen:
-                read.add((source.name, other.name))
-                said.append(
-                    f"the search in {source.label} has read {count(seen, 'answer')} that {other.label} reports "
-                    "on: what it found is not measured there"
-                )
-    return Overlap(tuple(said), frozenset(read))
+        pair = frozenset((a.name, b.name))
+        shared[pair] = prompts
+        if "random" in (a.claim, b.claim) or _may_share_answers(a, b):
+            tied.add(pair)
+        read |= {(x.name, y.name): seen for x, y in ((a, b), (b, a)) if (seen := _read_by(x, y))}
+    said = (*_sharing(jobs, shared, tied), *_reading(jobs, read))
+    return Overlap(said, frozenset(tied), frozenset(read))
+
+
+def _sharing(jobs: Sequence[Held], shared: dict[Pair, int], tied: Collection[Pair]) -> list[str]:
+    """A line for jobs that are tied, and for those that share prompts alone."""
+    kinds = [
+        (
+            "they count as one for what is common, are not held against each other for what is of one domain, and "
+            "nothing is discovered over all jobs",
+            [pair for pair in shared if pair in tied],
+        ),
+        (
+            "with answers of their own, they are held against each other for these prompts alone, and nothing is "
+            "discovered over all jobs",
+            [pair for pair in shared if pair not in tied],
+        ),
+    ]
+    lines = []
+    for meaning, pairs in kinds:
+        group_J = groups_of(_not_in(pairs, [job.name for job in jobs]))
+        for group in np.unique(group_J):
+            members = [job for job, one in zip(jobs, group_J, strict=True) if one == group]
+            if len(members) > 1:
+                pair = frozenset(job.name for job in members)
+                prompts = count(shared[pair], "prompt") if len(members) == 2 else "prompts"
+                lines.append(f"{listed([job.label for job in members])} share {prompts}: {meaning}")
+    return lines
+
+
+def _reading(jobs: Sequence[Held], read: dict[tuple[str, str], int]) -> list[str]:
+    """A line for each job whose search has read what others report on."""
+    lines = []
+    for source in jobs:
+        theirs = [
+            f"{count(read[source.name, other.name], 'answer')} that {other.label} reports on"
+            for other in jobs
+            if (source.name, other.name) in read
+        ]
+        if theirs:
+            lines.append(
+                f"the search in {source.label} has read {listed(theirs)}: what it found is not measured there"
+            )
+    return lines
+
+
+def _not_in(pairs: Collection[Pair], names: Sequence[str]) -> BoolArray:
+    """Of names by names, whether they are none of the pairs."""
+    apart = [[frozenset((a, b)) not in pairs for b in names] for a in names]
+    return np.array(apart, dtype=bool).reshape(len(names), len(names))
+
+
+def _may_share_answers(one: Held, other: Held) -> bool:
+    """Whether more answers of some side of both agree than answers of their own would."""
+    shared = one.texts & other.texts
+    return any(
+        _in_common(_to(mine, shared), _to(theirs, shared)) > HARDLY_ANY
+        for mine in one.checkpoints
+        for theirs in other.checkpoints
+    )
+
+
+def _to(answers: Sequence[_Answer], prompts: Collection[str]) -> list[_Answer]:
+    return [one for one in answers if one.prompt in prompts]
+
+
+def _in_common(mine: Sequence[_Answer], theirs: Sequence[_Answer]) -> float:
+    """The share of the answers of the smaller set that lie in both; 0 where one is empty."""
+    counts = [Counter(one.text for one in answers) for answers in (mine, theirs)]
+    return (counts[0] & counts[1]).total() / max(1, min(len(mine), len(theirs)))
 
 
 def _read_by(source: Held, other: Held) -> int:
@@ -104,16 +188,10 @@ def _read_by(source: Held, other: Held) -> int:
     read: set[str] = set()
     for mine in source.checkpoints:
         for theirs in other.checkpoints:
-            both = [[one for one in answers if one.prompt in shared] for answers in (mine, theirs)]
-            if _are_the_same(*both):
+            both = _to(mine, shared), _to(theirs, shared)
+            if _in_common(*both) >= SAME:
                 read |= _read_among(*both)
     return len(read)
-
-
-def _are_the_same(mine: Sequence[_Answer], theirs: Sequence[_Answer]) -> bool:
-    counts = [Counter(one.text for one in answers) for answers in (mine, theirs)]
-    smaller = min(len(mine), len(theirs))
-    return smaller > 0 and (counts[0] & counts[1]).total() >= SAME * smaller
 
 
 def _read_among(mine: Sequence[_Answer], theirs: Sequence[_Answer]) -> set[str]:

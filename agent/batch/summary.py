@@ -54,7 +54,8 @@ class Cell(Record):
 
 class RowRecord(Record):
     """A parameter over all domains. source: the job whose search defined it, cut points included; found_in: all
-    whose search chose it. seen_in, of: names of jobs. says: the verdict in words."""
+    whose search chose it. seen_in, of, tied: names of jobs; tied: those that count as one with others where it is
+    seen, since their samples are not independent. says: the verdict in words."""
 
     id: Text
     name: Text
@@ -65,6 +66,7 @@ class RowRecord(Record):
     found_in: tuple[Text, ...]
     verdict: Verdict
     seen_in: tuple[Text, ...] = ()
+    tied: tuple[Text, ...] = ()
     everywhere: bool = False
     of: Text | None = None
     opposite: bool = False

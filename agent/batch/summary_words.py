@@ -11,7 +11,7 @@ from tools.report.words import interval_words, is_near_all, limits, not_separabl
 
 VERDICTS = {
     "common": "Common to several domains",
-    "specific": "Of one domain",
+    "specific": "Of one domain, among those it was measured in",
     "undecided": "Seen, but neither surely common nor surely of one domain",
     "not shown": "Not shown in any domain",
 }
@@ -29,20 +29,38 @@ def labels_of(summary: Summary) -> dict[str, str]:
 def verdict_words(row: RowRecord, labels: Mapping[str, str]) -> str:
     """What is claimed of a parameter, in a sentence."""
     seen = listed([one_line(labels[name], 40) for name in row.seen_in])
+    tied = listed([one_line(labels[name], 40) for name in row.tied])
     if row.verdict == "common":
-        where = f"all {len(row.seen_in)} domains" if row.everywhere else seen
+        where = _all(len(row.seen_in)) if row.everywhere else seen
         ways = f", but not the same way: {_ways(row, labels)}" if row.opposite else ""
-        return f"Common to {where}{ways}."
+        one = f"; {tied} count as one where they share prompts" if tied else ""
+        return f"Common to {where}{ways}{one}."
     if row.verdict == "specific":
-        return f"Of {seen}: seen there alone, and separably larger there than wherever else it was measured."
+        return f"Of {seen}: seen there alone, and separably larger there than in {_others(row, labels)}."
     if row.verdict == "undecided":
         others = sum(cell.dissimilarity is not None for cell in row.cells.values()) - 1
         if not others:
             return f"Seen in {seen}; it was measured in no other domain."
         if len(row.seen_in) > 1:
-            return f"Seen in {seen}; whether in more than one of them, these samples cannot tell."
-        return f"Seen in {seen}; whether there alone, these samples cannot tell."
+            one = f"; {tied} count as one where they share prompts" if tied else ""
+            return f"Seen in {seen}; whether in more than one of them, these samples cannot tell{one}."
+        shares = f", as {tied} share prompts" if tied else ""
+        return f"Seen in {seen}; whether there alone, these samples cannot tell{shares}."
     return "Not shown to have changed in any domain."
+
+
+def _all(domains: int) -> str:
+    return "both domains" if domains == 2 else f"all {domains} domains"
+
+
+def _others(row: RowRecord, labels: Mapping[str, str]) -> str:
+    """The domains that one was held against, and those that it was not."""
+    others: dict[bool, list[str]] = {True: [], False: []}
+    for name, cell in row.cells.items():
+        if name != row.of:
+            others[cell.dissimilarity is not None].append(one_line(labels[name], 40))
+    lacking = f"; it was not measured in {listed(others[False])}" if others[False] else ""
+    return f"{listed(others[True])}{lacking}"
 
 
 def _ways(row: RowRecord, labels: Mapping[str, str]) -> str:
@@ -70,7 +88,7 @@ def headline(summary: Summary) -> list[str]:
     if own:
         names = [f"{one_line(row.name, 60)} ({labels.get(row.of or '', '')})" for row in own[:4]]
         rest = len(own) - len(names)
-        said.append(f"Of one domain: {listed([*names, *([f'{rest} more'] if rest else [])])}.")
+        said.append(f"{VERDICTS['specific']}: {listed([*names, *([f'{rest} more'] if rest else [])])}.")
     if not common and not own:
         said.append("No order parameter was shown to be common to domains or to belong to one.")
     return said
@@ -78,7 +96,7 @@ def headline(summary: Summary) -> list[str]:
 
 def _where(row: RowRecord, labels: Mapping[str, str]) -> str:
     if row.everywhere:
-        return f"in all {len(row.seen_in)} domains"
+        return f"in {_all(len(row.seen_in))}"
     return f"in {listed([labels[name] for name in row.seen_in])}"
 
 

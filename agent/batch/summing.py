@@ -112,6 +112,7 @@ def _row(row: Row, decided: Decided, matrix: Matrix, jobs: Sequence[str]) -> Row
         found_in=row.found_in,
         verdict=decided.verdict,
         seen_in=seen,
+        tied=tuple(names[d] for d in decided.tied),
         everywhere=len(seen) == len(jobs) > 1,
         of=None if decided.of is None else names[decided.of],
         opposite=len(signs) > 1,

@@ -64,7 +64,7 @@ def run_batch(
 
 def _held(found: list[Found]) -> list[Held]:
     return [
-        Held(one.job.name, one.job.label, one.run, one.settings.domain)
+        Held(one.job.name, one.job.label, one.run, one.settings.domain, one.report.prompts.claim)
         for one in found
         if one.run is not None and one.report is not None
     ]

@@ -169,22 +169,34 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(
 def test_jobs_of_the_same_answers_are_not_held_against_each_other(
     files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The same files with other splits: what one search has read, the other job reports on."""
+    """The same files with other splits: what one search has read, the other job reports on. And the same before
+    with an after of its own: nothing was read, but both are one domain."""
+    _, after = rows_in("cooking", WORLD["cooking"], 7)
+    write_files(files, "later", ([], after))
     plan = write_plan(files, ["cooking"])
     again = "  again: {before: cooking-before.jsonl, after: cooking-after.jsonl, settings: {seed: 5}}\n"
-    plan.write_text(plan.read_text() + again)
+    later = "  later: {before: cooking-before.jsonl, after: later-after.jsonl}\n"
+    plan.write_text(plan.read_text() + again + later)
     out = tmp_path / "out"
     code, stdout, _ = command(capfd, "batch", str(plan), "--transfer", "--out", str(out), "--quiet")
     assert code == 0
     summary = json.loads((out / "summary.json").read_text())
     assert summary["pooled"] is None
-    assert summary["alerts"][0].startswith("cooking and again share 8 prompts: what is said of several domains")
+    assert summary["alerts"][0].startswith("cooking, again and later share prompts: they count as one for")
     assert "Read this first" in (out / "summary.html").read_text()
-    assert "cooking and again share 8 prompts" in stdout
-    for row in summary["parameters"]:
-        other = "again" if row["source"] == "cooking" else "cooking"
-        assert row["cells"][other]["why"].startswith("answers of its report split were read by the search")
-        assert row["verdict"] != "common"
+    assert "cooking, again and later share prompts" in stdout
+    rows = summary["parameters"]
+    length = next(row for row in rows if row["judge"] == "code:words")
+    assert length["source"] == "cooking"
+    assert length["seen_in"] == ["cooking", "later"]
+    assert length["says"].endswith("cannot tell; cooking and later count as one where they share prompts.")
+    for row in rows:
+        others = {"cooking": ["again"], "again": ["cooking", "later"], "later": ["again"]}[row["source"]]
+        for other in others:
+            assert row["cells"][other]["why"].startswith("answers of its report split were read by the search")
+        assert row["verdict"] not in ("common", "specific")
+        assert row["common_p"] is None
+        assert row["contrast_p"] is None
 
 
 def test_a_dry_run_says_what_would_be_and_leaves_nothing(

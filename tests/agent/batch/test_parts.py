@@ -227,8 +227,8 @@ def test_links_lead_to_the_reports_whatever_their_folders_are_called() -> None:
         (
             "specific",
             ("b",),
-            {},
-            "Of B: seen there alone, and separably larger there than wherever else it was measured.",
+            {"of": "b"},
+            "Of B: seen there alone, and separably larger there than in A and C.",
         ),
         ("undecided", ("a",), {}, "Seen in A; whether there alone, these samples cannot tell."),
         (
@@ -237,10 +237,29 @@ def test_links_lead_to_the_reports_whatever_their_folders_are_called() -> None:
             {},
             "Seen in A and C; whether in more than one of them, these samples cannot tell.",
         ),
+        (
+            "common",
+            ("a", "b", "c"),
+            {"everywhere": True, "tied": ("a", "c")},
+            "Common to all 3 domains; A and C count as one where they share prompts.",
+        ),
+        (
+            "undecided",
+            ("a", "c"),
+            {"tied": ("a", "c")},
+            "Seen in A and C; whether in more than one of them, these samples cannot tell; A and C count as one "
+            "where they share prompts.",
+        ),
+        (
+            "undecided",
+            ("a",),
+            {"tied": ("a", "c")},
+            "Seen in A; whether there alone, these samples cannot tell, as A and C share prompts.",
+        ),
         ("not shown", (), {}, "Not shown to have changed in any domain."),
     ],
 )
-def test_verdicts_in_words(verdict: Any, seen: tuple[str, ...], more: dict[str, bool], said: str) -> None:
+def test_verdicts_in_words(verdict: Any, seen: tuple[str, ...], more: dict[str, Any], said: str) -> None:
     cells = {"a": a_cell(0.5), "b": a_cell(0.3, shift=-0.2), "c": a_cell(0.4)}
     assert a_row(cells, verdict, seen, **more).says == said
 
