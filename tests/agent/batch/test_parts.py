@@ -15,7 +15,7 @@ from agent.batch.board import JobProgress, LiveTable, PlainLines, Row, table_of
 from agent.batch.plan import SharedBudget
 from agent.batch.purse import Part, Purse
 from agent.batch.summary import Cell, Domain, RowRecord, Summary, Transfer
-from agent.batch.summary_words import cell_words, heat, limits_cell, share_cell, verdict_words
+from agent.batch.summary_words import cell_words, headline, heat, limits_cell, share_cell, verdict_words
 from agent.settings import DiscoverSettings
 from probes.errors import InputError
 from tools.report.document import BySide, LevelRecord, ScaleRecord
@@ -262,6 +262,27 @@ def test_links_lead_to_the_reports_whatever_their_folders_are_called() -> None:
 def test_verdicts_in_words(verdict: Any, seen: tuple[str, ...], more: dict[str, Any], said: str) -> None:
     cells = {"a": a_cell(0.5), "b": a_cell(0.3, shift=-0.2), "c": a_cell(0.4)}
     assert a_row(cells, verdict, seen, **more).says == said
+
+
+def test_what_is_of_one_domain_is_so_among_those_it_was_measured_in_wherever_that_is_said() -> None:
+    cells = {"a": a_cell(0.5), "b": a_cell(0.01), "c": Cell(why="the job failed")}
+    row = a_row(cells, "specific", ("a",), of="a")
+    assert row.says == "Of A: seen there alone, and separably larger there than in B; it was not measured in C."
+    summary = a_summary().model_copy(update={"parameters": (row,)})
+    console = Console(file=io.StringIO(), width=400)
+    console.print(summary_terminal.render(summary))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    for page in (shown, summary_html.render(summary), summary_markdown.render(summary)):
+        assert page.count("Of one domain") == page.count("Of one domain, among those it was measured in") > 0
+        assert "it was not measured in C" in page
+
+
+def test_two_domains_are_both() -> None:
+    cells = {"a": a_cell(0.5), "b": a_cell(0.3)}
+    row = a_row(cells, "common", ("a", "b"), everywhere=True)
+    assert row.says == "Common to both domains."
+    summary = a_summary().model_copy(update={"parameters": (row,), "domains": a_summary().domains[:2]})
+    assert headline(summary)[0].endswith("(in both domains).")
 
 
 def test_what_was_seen_where_it_was_found_only_is_said() -> None:
