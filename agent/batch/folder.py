@@ -5,6 +5,7 @@ batch.json  ledger.sqlite  runs/JOB/  summary.json  summary.md  summary.html
 
 import json
 import os
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ class BatchFolder:
         state = _load(path)
         if state is None:
             refuse_taken(path)
-            state = _State()
+            state = _State(matrix=f"matrix of {path.resolve().name} {secrets.token_hex(4)}")
         with explained(path, "write"):
             path.mkdir(parents=True, exist_ok=True)
         with hold(path):
@@ -61,6 +62,11 @@ class BatchFolder:
                 yield folder
             finally:
                 Ledger.open(path / LEDGER_FILE).close()  # its log goes into it
+
+    @property
+    def matrix(self) -> str:
+        """The scope of what is measured on all jobs: of this batch alone, wherever its folder is moved."""
+        return self._state.matrix
 
     def run_folder(self, name: str) -> Path:
         """Where a run is made."""
@@ -100,11 +106,12 @@ class BatchFolder:
 
 
 class _State(BaseModel):
-    """batch.json. asked: by job; parts: of the budget."""
+    """batch.json. matrix: the scope of its calls and looks; asked: by job; parts: of the budget."""
 
     model_config = ConfigDict(frozen=True)
 
     format: Literal[1] = 1
+    matrix: str
     asked: dict[str, dict[str, JsonValue]] = {}
     parts: dict[str, Part] = {}
 

@@ -60,7 +60,7 @@ class Batch:
         self.plan = plan
         self.folder = folder
         self.limiters = Limiters()
-        self.matrix = f"matrix of {folder.path.resolve().name}"
+        self.matrix = folder.matrix
         self._board = board
         self._at_once = at_once
         self._stop = threading.Event()

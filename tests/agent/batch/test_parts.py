@@ -3,6 +3,7 @@
 import io
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from agent.batch import summary_html, summary_markdown, summary_terminal
 from agent.batch.board import JobProgress, LiveTable, PlainLines, Row, table_of
+from agent.batch.folder import BatchFolder
 from agent.batch.plan import SharedBudget
 from agent.batch.purse import Part, Purse
 from agent.batch.summary import Cell, Domain, RowRecord, Summary, Transfer
@@ -73,6 +75,19 @@ def test_what_a_job_leaves_over_is_for_those_after_it_and_a_part_is_kept() -> No
     assert again.settings_of("a", PLAIN).max_calls == 30
     assert again.settings_of("b", PLAIN).max_calls == 30  # as long as it is not known what the first leaves
     assert Purse(SharedBudget(), {}, [], lambda name: (0, 0.0), kept.update).settings_of("x", PLAIN) == PLAIN
+
+
+def test_the_matrix_of_a_batch_is_its_own_and_stays_so_wherever_its_folder_is(tmp_path: Path) -> None:
+    """Two batches on one run must not share a budget, nor count as one look at its report split."""
+    scopes = []
+    for place in ("one", "other"):
+        with BatchFolder.opened(tmp_path / place / "out", []) as folder:
+            scopes.append(folder.matrix)
+    assert len(set(scopes)) == 2
+    assert all(scope.startswith("matrix of out ") for scope in scopes)
+    (tmp_path / "one" / "out").rename(tmp_path / "moved")
+    with BatchFolder.opened(tmp_path / "moved", []) as folder:
+        assert folder.matrix == scopes[0]
 
 
 # What is shown
