@@ -177,8 +177,8 @@ def scoring_rows(
         "largest_difference_a_token": error,
         "tokens": int(lengths.sum()),
         "distinct_responses": len({(one.prompt, one.ids) for one in base}),
-        "tokens_a_second": round(lengths.sum() / seconds, 1),
-        "plain_tokens_a_second": round(lengths.sum() / plain_seconds, 1),
+        "tokens_a_second": round(int(lengths.sum()) / seconds, 1),
+        "plain_tokens_a_second": round(int(lengths.sum()) / plain_seconds, 1),
         "ratio": round(plain_seconds / seconds, 2),
     }
 
@@ -282,12 +282,8 @@ def gpu_part(size: Size = SEVEN_BILLION, device: str = "cuda", repeats: int = 3)
         size.response_tokens // 2,
         repeats,
     )
-    flops = scoring["tokens_a_second"] * flops_per_token(size)
-    peak = next(
-        (peak for name, peak in PEAK_FLOPS.items() if device == "cuda" and name in torch.cuda.get_device_name()),
-        None,
-    )
-    share = None if peak is None else flops / peak
+    peak = peak_flops(device)
+    share = None if peak is None else float(scoring["tokens_a_second"] * flops_per_token(size) / peak)
     return {
         **machine(),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
@@ -310,6 +306,12 @@ def gpu_part(size: Size = SEVEN_BILLION, device: str = "cuda", repeats: int = 3)
         },
         "sampling": sampling,
     }
+
+
+def peak_flops(device: str) -> float | None:
+    """bf16 operations a second of a GPU that is known."""
+    name = torch.cuda.get_device_name() if device == "cuda" else ""
+    return next((peak for known, peak in PEAK_FLOPS.items() if known in name), None)
 
 
 def random_model(size: Size, device: str) -> LanguageModel:

@@ -1,5 +1,6 @@
 """The benchmark of the backend with sizes so small that it takes a second: it must check what it times."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,13 @@ def test_the_gpu_part_runs_through_with_tiny_sizes() -> None:
     assert found["scoring"]["share_of_peak"] is None
     assert not found["scoring"]["held"]
     assert found["sampling"]["tokens"] <= 3 * 6
+
+
+def test_what_is_held_against_a_peak_can_be_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "peak_flops", lambda device: 1.0)
+    found = json.loads(json.dumps(backend.gpu_part(backend.TINY, device="cpu", repeats=1)))
+    assert found["scoring"]["share_of_peak"] > 1
+    assert found["scoring"]["held"] is True
 
 
 def test_the_cpu_part_runs_through_with_a_tiny_model(tmp_path: Path) -> None:
