@@ -19,6 +19,7 @@ import yaml
 
 from probes.errors import InputError
 from probes.prompt import Message, Prompt, PromptSet, text_of_turns
+from probes.utf8 import text_of
 
 ENTRY_FIELDS = ("prompt", "messages", "id", "domain", "tags", "system")
 SET_FIELDS = ("name", "description", "licence", "domain", "prompts")
@@ -81,13 +82,7 @@ def _text(file: Path, name: str) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{name}: cannot be read ({reason}); name a file of prompts") from None
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{name}, line {line}: not UTF-8 text (byte 0x{raw[error.start]:02x}); save the file as UTF-8"
-        ) from None
+    return text_of(raw, name)
 
 
 def _read_yaml(text: str, name: str) -> _Read:

@@ -13,6 +13,7 @@ import yaml
 
 from agent.settings import shown
 from probes.errors import InputError
+from probes.utf8 import text_of
 from runs.files import explained
 from runs.files import shown as path_shown
 
@@ -83,14 +84,7 @@ def _text(path: Path, name: str) -> str:
             raise InputError(f"{name}: there is no such file; name a plan, or a run with --by domain")
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{name}: larger than {MOST_BYTES >> 20} MiB; a plan is small")
-        raw = path.read_bytes()
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{name}, line {line}: not UTF-8 text (byte 0x{raw[error.start]:02x}); save it as UTF-8"
-        ) from None
+        return text_of(path.read_bytes(), name)
 
 
 def _require_plain(text: str, name: str) -> None:
