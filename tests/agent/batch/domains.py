@@ -37,8 +37,8 @@ def write_files(folder: Path, domain: str, sides: tuple[Rows, Rows]) -> None:
         (folder / f"{domain}-{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def write_plan(folder: Path, domains: list[str], head: str = "", job: str = "") -> Path:
+def write_plan(folder: Path, domains: list[str], head: str = "") -> Path:
     path = folder / "plan.yaml"
-    jobs = [f"  {one}: {{before: {one}-before.jsonl, after: {one}-after.jsonl{job}}}\n" for one in domains]
+    jobs = [f"  {one}: {{before: {one}-before.jsonl, after: {one}-after.jsonl}}\n" for one in domains]
     path.write_text(f"settings: {json.dumps(FAST)}\n{head}jobs:\n{''.join(jobs)}")
     return path

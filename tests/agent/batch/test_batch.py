@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from agent.batch.pooled import Part, pooled_run
+from agent.cli.app import app
+from agent.cli.ending import ending_of
 from agent.comparison import comparison_of
 from agent.measure_set import measure_set
 from runs.check import check_run
@@ -49,8 +51,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def by_name(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {row["id"]: row for row in summary["parameters"]}
+@pytest.fixture(scope="module")
+def done(files: Path) -> Path:
+    """A finished batch of two jobs, and the folder of its plan."""
+    plan = write_plan(files, ["cooking", "law"], head="pooled: false\n").rename(files / "done.yaml")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        small(monkeypatch)
+        assert ending_of(app, ["batch", str(plan), "--out", str(files / "done"), "--quiet"], "orderparam") == 0
+    return files / "done"
 
 
 def test_a_run_by_domain_tells_the_common_from_what_is_of_one_domain(
@@ -134,24 +142,21 @@ def test_a_failed_job_does_not_stop_the_others_and_the_same_command_completes_it
 
 
 def test_jobs_at_once_find_what_jobs_in_turn_find(
-    files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    done: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    plan = write_plan(files, ["cooking", "law"], head="pooled: false\n")
-    found = []
-    for jobs in ("1", "2"):
-        out = tmp_path / jobs
-        assert command(capfd, "batch", str(plan), "--jobs", jobs, "--out", str(out), "--quiet")[0] == 0
-        found.append(by_name(json.loads((out / "summary.json").read_text())))
-    assert found[0] == found[1]
+    out = tmp_path / "done"
+    code, _, _ = command(capfd, "batch", str(done) + ".yaml", "--jobs", "2", "--out", str(out), "--quiet")
+    assert code == 0
+    at_once, in_turn = (json.loads((folder / "summary.json").read_text()) for folder in (out, done))
+    assert at_once == in_turn
 
 
 def test_what_was_begun_otherwise_is_not_gone_on_with(
-    files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    done: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    plan = write_plan(files, ["cooking", "money"], head="pooled: false\n")
-    out = tmp_path / "out"
-    assert command(capfd, "batch", str(plan), "--out", str(out), "--quiet")[0] == 0
-    plan.write_text(plan.read_text().replace('"rounds": 1', '"rounds": 2'))
+    out = shutil.copytree(done, tmp_path / "out", symlinks=True)
+    plan = done.with_name("otherwise.yaml")
+    plan.write_text(done.with_suffix(".yaml").read_text().replace('"rounds": 1', '"rounds": 2'))
     code, _, stderr = command(capfd, "batch", str(plan), "--out", str(out))
     assert code == 2
     assert "holds a batch whose job 'cooking' had rounds 1, not 2; name another folder by --out" in stderr

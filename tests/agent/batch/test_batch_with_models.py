@@ -1,6 +1,7 @@
 """Batches whose jobs ask language models: one ledger, one limit, one budget; servers that die; Ctrl-C."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -37,6 +38,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def asking(plan: Path, server: ChatServer) -> Path:
+    """The plan with the server's model for all of its jobs."""
+    plan.write_text(
+        plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
+    )
+    return plan
+
+
 def settled(out: Path) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
     return summary
@@ -44,10 +53,7 @@ def settled(out: Path) -> dict[str, Any]:
 
 def test_one_ledger_serves_all_jobs(files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with ChatServer(ReaderWithControl()) as server:
-        plan = write_plan(files, ["art", "law"], job=f", settings: {{model: '{spec_of(server, 'openai')}'}}")
-        plan.write_text(
-            plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
-        )
+        plan = asking(write_plan(files, ["art", "law"]), server)
         out = tmp_path / "out"
         arguments = ("batch", str(plan), "--jobs", "2", "--transfer", "--out", str(out), "--quiet")
         code, stdout, stderr = command(capfd, *arguments)
@@ -129,11 +135,10 @@ def test_a_job_that_failed_keeps_its_part_of_the_budget_for_when_it_goes_on(
     assert {name: part["max_calls"] for name, part in parts.items()} == {"art": whole // 2, "law": whole // 2}
 
 
-@pytest.mark.parametrize("transfer", [["--transfer"], []])
 def test_answers_go_to_no_model_that_their_job_does_not_ask(
-    transfer: list[str], files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The shared settings name the model, and one job overrides it."""
+    """The shared settings name the model, and one job overrides it: it neither discovers nor measures there."""
     heard: list[str] = []
     reader = ReaderWithControl()
 
@@ -150,23 +155,21 @@ def test_answers_go_to_no_model_that_their_job_does_not_ask(
             "  art: {before: art-before.jsonl, after: art-after.jsonl}\n"
             "  law: {before: law-before.jsonl, after: law-after.jsonl, settings: {model: builtin}}\n"
         )
-        code, _, stderr = command(capfd, "batch", str(plan), "--out", str(tmp_path / "out"), *transfer)
-        assert code == 0, stderr
-    assert any("art: What about" in text for text in heard)
-    assert not any("law: What about" in text for text in heard)
-    assert "asks no language model, since the job law does not ask openai:m@" in stderr
+        for transfer in ([], ["--transfer"]):
+            code, _, stderr = command(capfd, "batch", str(plan), "--out", str(tmp_path / "out"), *transfer)
+            assert code == 0, stderr
+            assert "asks no language model, since the job law does not ask openai:m@" in stderr
+            assert any("art: What about" in text for text in heard)
+            assert not any("law: What about" in text for text in heard)
     rows = settled(tmp_path / "out")["parameters"]
     judged = [row for row in rows if row["judge"].startswith("openai:")]
-    if transfer and judged:
-        assert "its job does not ask openai:m@" in judged[0]["cells"]["law"]["why"]
+    assert judged
+    assert "its job does not ask openai:m@" in judged[0]["cells"]["law"]["why"]
 
 
 def test_the_budget_of_all_jobs_is_kept(files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with ChatServer(ReaderWithControl()) as server:
-        plan = write_plan(files, ["art", "law"], head="budget: {max_calls: 240}\n")
-        plan.write_text(
-            plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
-        )
+        plan = asking(write_plan(files, ["art", "law"], head="budget: {max_calls: 240}\n"), server)
         out = tmp_path / "out"
         arguments = ("batch", str(plan), "--jobs", "2", "--transfer", "--out", str(out), "--quiet")
         code, _, stderr = command(capfd, *arguments)
@@ -205,13 +208,42 @@ def said(line: str) -> tuple[int, float]:
     return int(words[words.index("most") + 1]), float(words[-1].removeprefix("$"))
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
-def test_a_batch_that_is_stopped_goes_on(by: signal.Signals, files: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_in_flight_and_the_same_command_goes_on(
+    files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reader = ReaderWithControl()
+    asked_by_now = 0
+
+    def interrupting(asked: Asked) -> Said:
+        nonlocal asked_by_now
+        asked_by_now += 1
+        if asked_by_now == 25:
+            os.kill(os.getpid(), signal.SIGINT)
+        return reader(asked)
+
+    with ChatServer(interrupting, delay=0.02) as server:
+        plan = asking(write_plan(files, ["art", "law"], head="pooled: false\n"), server)
+        arguments = ("batch", str(plan), "--jobs", "2", "--out", str(tmp_path / "out"))
+        code, stdout, stderr = command(capfd, *arguments)
+        assert (code, stdout) == (130, "")
+        assert "stopping once what is under way is put away" in stderr
+        assert "Traceback" not in stderr
+        assert not server.at_once  # what was in flight was answered
+        assert 25 <= server.served.total() < 25 + 2 * server.most_at_once
+        assert not (tmp_path / "out" / "summary.json").exists()
+        code, _, stderr = command(capfd, *arguments, "--quiet")
+        assert code == 0, stderr
+        assert settled(tmp_path / "out")["complete"]
+        assert set(server.served.values()) == {1}  # and kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+def test_a_process_that_is_stopped_is_followed_by_one_that_goes_on(
+    by: signal.Signals, files: Path, tmp_path: Path
+) -> None:
     with ChatServer(ReaderWithControl(), delay=0.03) as server:
-        plan = write_plan(files, ["art", "law"], head="pooled: false\n")
-        plan.write_text(
-            plan.read_text().replace('"rounds": 1', f'"rounds": 1, "model": "{spec_of(server, "openai")}"')
-        )
+        plan = asking(write_plan(files, ["art", "law"], head="pooled: false\n"), server)
         out = tmp_path / "out"
         arguments = [sys.executable, "-m", "orderparam", "batch", str(plan), "--jobs", "2", "--out", str(out)]
         with subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
