@@ -58,10 +58,7 @@ class Held:
     @cached_property
     def prompt_of(self) -> dict[str, str]:
         """Texts by id."""
-        prompts = self.run.prompts()
-        texts = dict(zip(prompts["prompt_id"].to_pylist(), prompts["prompt"].to_pylist(), strict=True))
-        wanted = texts if self.domain is None else prompts_of_domain(self.run, self.domain)
-        return {one: texts[one] for one in wanted}
+        return _prompt_of(self.run, self.domain)
 
     @cached_property
     def texts(self) -> frozenset[str]:
@@ -81,6 +78,18 @@ class Held:
                 text = hashlib.sha256(repr((prompt, response)).encode()).digest()
                 found[at].append(_Answer(one, prompt, text, split != SPLITS[-1]))
         return list(found.values())
+
+
+def texts_of(run: Run, domain: str | None) -> frozenset[str]:
+    """The prompts of a run, or of a domain of it."""
+    return frozenset(_prompt_of(run, domain).values())
+
+
+def _prompt_of(run: Run, domain: str | None) -> dict[str, str]:
+    prompts = run.prompts()
+    texts = dict(zip(prompts["prompt_id"].to_pylist(), prompts["prompt"].to_pylist(), strict=True))
+    wanted = texts if domain is None else prompts_of_domain(run, domain)
+    return {one: texts[one] for one in wanted}
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,9 @@ def batch(
 
     PLAN.yaml names jobs (two files, a run, or a model with an adapter and prompts) with shared settings and
     overrides; RUN --by domain has a job for each domain of its prompts. Jobs share a ledger, the limit on calls in
-    flight, and the budget. The answer is a matrix of order parameters by domains: summary.html, summary.md and
-    summary.json in the folder of the batch, with links to the single reports. A job that fails does not stop the
+    flight, and the budget in calls and cost; max_minutes, where it is set, is of each job. The answer is a matrix of
+    order parameters by domains: summary.html, summary.md and summary.json in the folder of the batch, with links to
+    the single reports. A job that fails does not stop the
     others: the command then ends with 1, and the same command goes on with what is missing.
     """
     from agent.batch.board import shown_on_stderr
@@ -182,7 +183,10 @@ def _show_estimates(plan: "Plan", estimates: "list[Estimate]") -> None:
             parts.append(f"cannot run: {line_and_code(one.error)[0]}")
         if one.samples is not None:
             parts.append(f"{count(one.samples, 'sample')} of {count(one.prompts or 0, 'prompt')}")
-        parts += [] if one.error is not None else [_calls(one)]
+        if one.left_out is not None:
+            parts.append(f"will not be run: {one.left_out}")
+        elif one.error is None:
+            parts.append(_calls(one))
         lines.append(f"{one.label:<{width}}  {'; '.join(parts)}")
     calls = [one.calls for one in estimates]
     costs = [one.cost for one in estimates]
@@ -194,7 +198,8 @@ def _show_estimates(plan: "Plan", estimates: "list[Estimate]") -> None:
         for key, value in plan.budget.model_dump().items()
         if value is not None
     ]
-    lines.append(f"together at most {whole} {at_price(cost)}" if known != 0 else "no calls to language models")
+    together = f"together at most {whole} {at_price(cost)}, second tries not counted"
+    lines.append(together if known != 0 else "no calls to language models")
     lines.append(f"budget of all jobs: {', '.join(limits) or 'none'}; nothing was sent")
     with to_stdout() as stdout:
         for line in lines:

@@ -182,6 +182,9 @@ def test_jobs_of_the_same_answers_are_not_held_against_each_other(
     again = "  again: {before: cooking-before.jsonl, after: cooking-after.jsonl, settings: {seed: 5}}\n"
     later = "  later: {before: cooking-before.jsonl, after: later-after.jsonl}\n"
     plan.write_text(plan.read_text() + again + later)
+    code, stdout, _ = command(capfd, "batch", str(plan), "--dry-run")
+    assert code == 0
+    assert stdout.splitlines()[3] == "pooled   will not be run: cooking and again share 8 prompts"
     out = tmp_path / "out"
     code, stdout, _ = command(capfd, "batch", str(plan), "--transfer", "--out", str(out), "--quiet")
     assert code == 0

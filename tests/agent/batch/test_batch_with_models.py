@@ -199,13 +199,15 @@ def test_a_dry_run_says_calls_and_sends_nothing(
     assert calls[4] == sum(calls[:4]) > 0
     assert costs[4] == pytest.approx(sum(costs[:4]), abs=0.03)
     assert calls[2] == calls[0] + calls[1]
+    assert whole.endswith(", second tries not counted")
     assert budget == "budget of all jobs: max-cost 3; nothing was sent"
 
 
 def said(line: str) -> tuple[int, float]:
     """Calls and dollars in a line of a plan."""
     words = line.replace(",", "").split()
-    return int(words[words.index("most") + 1]), float(words[-1].removeprefix("$"))
+    price = next(word for word in words if word.startswith("$"))
+    return int(words[words.index("most") + 1]), float(price.removeprefix("$"))
 
 
 def test_ctrl_c_keeps_what_is_in_flight_and_the_same_command_goes_on(
