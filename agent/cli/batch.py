@@ -99,9 +99,9 @@ def batch(
 
     PLAN.yaml names jobs (two files, a run, or a model with an adapter and prompts) with shared settings and
     overrides; RUN --by domain has a job for each domain of its prompts. Jobs share a ledger, the limit on calls in
-    flight, and the budget in calls and cost; max_minutes, where it is set, is of each job. The answer is a matrix of
-    order parameters by domains: summary.html, summary.md and summary.json in the folder of the batch, with links to
-    the single reports. A job that fails does not stop the
+    flight, and the budget in calls and cost; max_minutes, where it is set, is of each job. The answer is a matrix
+    of order parameters by domains: summary.html, summary.md and summary.json in the folder of the batch, with
+    links to the single reports. A job that fails does not stop the
     others: the command then ends with 1, and the same command goes on with what is missing.
     """
     from agent.batch.board import shown_on_stderr
