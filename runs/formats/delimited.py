@@ -6,12 +6,12 @@ from pathlib import Path
 
 from probes.errors import InputError
 from runs.formats.record import Record, listed, name_shown, refuse, shown
-from runs.formats.stream import MAX_PIECE, lines
+from runs.formats.stream import MAX_LINE, lines
 
 DELIMITERS = ("\t", ",", ";")
 
 # The csv module refuses fields above 128 KiB unless told; responses of 200,000 characters are real.
-csv.field_size_limit(MAX_PIECE)
+csv.field_size_limit(MAX_LINE)
 
 
 def delimiter_of(header: str) -> str | None:
@@ -62,6 +62,8 @@ def _torn(name: str, line: int, message: str) -> InputError:
         what = "a quote is opened here and never closed"
     elif "expected after" in message:
         what = "text follows a closing quote: a quote is torn or not doubled"
+    elif "larger than field limit" in message:
+        what = f"a field is longer than {MAX_LINE >> 20} MiB"
     elif "new-line character" in message:
         what = "a carriage return outside of quotes, without a line feed"
         return refuse(place, what, "end lines with line feeds, and quote fields that hold line breaks")

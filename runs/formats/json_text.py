@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from probes.errors import InputError
 from runs.formats.record import Record, kind_of, name_shown, refuse, shown
-from runs.formats.stream import chunks, document, lines
+from runs.formats.stream import MAX_LINE, chunks, document, lines
 
 MAX_DEPTH = 20_000
 """Levels of nesting that are read; what is nested deeper is refused."""
@@ -124,10 +124,16 @@ def _refusal(error: Exception, text: str, place: str, right: str) -> InputError:
     if isinstance(error, _TwiceError):
         return refuse(place, str(error), "each field must occur once")
     if isinstance(error, json.JSONDecodeError):
-        cut = not text[error.pos :].strip() or error.msg.startswith("Unterminated string")
-        what = "the JSON is cut off" if cut else f"not JSON ({error.msg} at character {error.colno})"
+        what = (
+            "the JSON is cut off" if _is_cut(error, text) else f"not JSON ({error.msg} at character {error.colno})"
+        )
         return refuse(place, what, right)
     return refuse(place, f"JSON that cannot be read ({shown(error)})", "give ordinary numbers and text")
+
+
+def _is_cut(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether the text ends before its JSON does."""
+    return error.msg.startswith("Unterminated string") or not text[error.pos :].strip()
 
 
 def _elements(path: Path, name: str) -> Iterator[tuple[int, Any]]:
@@ -174,8 +180,12 @@ def _elements(path: Path, name: str) -> Iterator[tuple[int, Any]]:
                 value, end = _with_depth(partial(_DECODER.raw_decode, buffer, position))
             except (ValueError, RecursionError) as error:
                 if isinstance(error, json.JSONDecodeError) and not ended:
-                    refill()
-                    continue
+                    if len(buffer) - position <= MAX_LINE:
+                        refill()
+                        continue
+                    if _is_cut(error, buffer):
+                        what = f"an element of the array is longer than {MAX_LINE >> 20} MiB"
+                        raise refuse(f"{name}, line {line}", what, "each element must be one row") from error
                 place = f"{name}, line {line + buffer.count(chr(10), position, getattr(error, 'pos', position))}"
                 raise _refusal(error, buffer, place, "the file must be one whole JSON array") from error
             yield line, value

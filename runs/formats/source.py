@@ -17,7 +17,7 @@ from runs.formats.json_text import is_object, json_array, json_document, json_li
 from runs.formats.lm_eval import is_lm_eval_row, lm_eval_source
 from runs.formats.parquet import parquet
 from runs.formats.record import Source, listed, name_shown, refuse
-from runs.formats.stream import BOM, lines, open_bytes
+from runs.formats.stream import BOM, begins_with_long_line, lines, open_bytes
 
 HEAD_BYTES = 1 << 16
 
@@ -121,9 +121,12 @@ def _objects(path: Path, name: str, named: Sequence[str]) -> Source:
 
 def _is_lines(path: Path) -> bool:
     suffixes = path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]
+    named_so = any(suffix.lower() in _LINES for suffix in suffixes)
+    if not named_so and begins_with_long_line(path):
+        return False
     filled = (line.strip() for _, line in lines(path) if line.strip())
     first = next(filled)
-    if any(suffix.lower() in _LINES for suffix in suffixes):
+    if named_so:
         return first != "{"  # a document that somebody named so
     return is_object(first) and next(filled, None) is not None
 

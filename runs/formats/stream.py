@@ -11,8 +11,11 @@ from typing import BinaryIO, cast
 from probes.errors import InputError
 from runs.formats.record import name_shown, refuse
 
-MAX_PIECE = 1 << 30
-"""Bytes a single line or a single JSON document may hold."""
+MAX_LINE = 64 << 20
+"""Bytes of a line, characters of a field of CSV or an element of a JSON array: what is longer is no row."""
+
+MAX_DOCUMENT = 512 << 20
+"""Bytes of one JSON document, which is read whole."""
 
 MAX_UNPACKED = 16 << 30
 """Bytes a packed file may unpack to."""
@@ -76,15 +79,22 @@ def open_bytes(path: Path) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(_Unpacked(path), CHUNK))
 
 
+def begins_with_long_line(path: Path) -> bool:
+    """Whether the first line is too long for a row."""
+    with open_bytes(path) as stream:
+        return len(stream.readline(MAX_LINE + 1)) > MAX_LINE
+
+
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines (from 1) with their line ends; split at line feeds only, byte order mark removed."""
     name = name_shown(path)
     with open_bytes(path) as stream:
         number = 0
-        while raw := stream.readline(MAX_PIECE + 1):
+        while raw := stream.readline(MAX_LINE + 1):
             number += 1
-            if len(raw) > MAX_PIECE:
-                raise refuse(f"{name}, line {number}", "the line is longer than 1 GiB", "give one row a line")
+            if len(raw) > MAX_LINE:
+                what = f"the line is longer than {MAX_LINE >> 20} MiB"
+                raise refuse(f"{name}, line {number}", what, "give one row a line")
             if number == 1 and raw.startswith(BOM):
                 raw = raw[len(BOM) :]
             try:
@@ -115,12 +125,19 @@ def chunks(path: Path) -> Iterator[str]:
 
 def document(path: Path) -> str:
     """The whole text of one JSON document."""
+    too_large = refuse(
+        name_shown(path),
+        f"a JSON document larger than {MAX_DOCUMENT >> 20} MiB",
+        "give JSON Lines, one row a line",
+    )
+    if path.stat().st_size > MAX_DOCUMENT:
+        raise too_large
     pieces: list[str] = []
     size = 0
     for piece in chunks(path):
         size += len(piece)
-        if size > MAX_PIECE:
-            raise refuse(name_shown(path), "a JSON document larger than 1 GiB", "give JSON Lines, one row a line")
+        if size > MAX_DOCUMENT:
+            raise too_large
         pieces.append(piece)
     return "".join(pieces)
 

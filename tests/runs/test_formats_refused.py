@@ -178,9 +178,8 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
 
 def test_bombs_are_refused(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "bomb.jsonl.gz", "wb", compresslevel=1) as file:
-        file.write(b'{"prompt": "p", "response": "')
         for _ in range(300):
-            file.write(b"x" * (1 << 20))
+            file.write(b'{"prompt": "p", "response": "' + b"x" * (1 << 20) + b'"}\n')
     assert "refused as an archive bomb" in refusal(tmp_path / "bomb.jsonl.gz")
     with zipfile.ZipFile(tmp_path / "bomb.eval", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for number in range(3):
