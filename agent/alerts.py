@@ -3,13 +3,14 @@
 What can be seen in the responses alone is seen by `runs.observations`, at import and for any two sides of a sweep.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agent.settings import shown
 from probes.scale import IntArray
 from probes.words import count
 from runs import observations
 from runs.directory import Run
+from runs.texts import TextFacts
 from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, Claim
 
 SIDES = {BEFORE: "before", AFTER: "after"}
@@ -21,20 +22,19 @@ P_VALUE_PROMPTS = 6
 NAMED = 5
 
 
-def alerts_of(prompt_N: IntArray, side_N: IntArray, responses: Sequence[str]) -> tuple[str, ...]:
+def alerts_of(prompt_N: IntArray, side_N: IntArray, facts: TextFacts) -> tuple[str, ...]:
     """Alerts about the samples of the two sides, those of prompts on one side only included."""
-    return observations.alerts(tuple(SIDES.values()), prompt_N.tolist(), side_N.tolist(), responses)
+    return observations.alerts(tuple(SIDES.values()), prompt_N, side_N, facts)
 
 
 def sampling_warnings(
-    run: Run, prompt_N: IntArray, side_N: IntArray, responses: Sequence[str], finish_N: Sequence[str | None]
+    run: Run, prompt_N: IntArray, side_N: IntArray, facts: TextFacts, finish_N: Iterable[str | None]
 ) -> tuple[str, ...]:
     """Warnings about how the two sides were sampled; where the run is these two sides, its import said them."""
     if run.manifest.control.name == "side":
         return tuple(run.manifest.warnings)
     labels = tuple(SIDES.values())
-    found = observations.sampled_differently(labels, prompt_N.tolist(), side_N.tolist(), responses, finish_N, {})
-    return tuple(found)
+    return tuple(observations.sampled_differently(labels, prompt_N, side_N, facts, finish_N, {}))
 
 
 def left_out_warning(left_out: Sequence[str], samples: int, used: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from agent.alerts import SIDES
 from agent.comparison import Comparison
 from agent.contrast import patterns
-from agent.reading import unexplained_on
+from agent.reading import rows_named, unexplained_on
 from agent.scoring import Scores
 from agent.settings import BUILTIN, shown
 from agent.state import CandidateState, DiscoveryState, candidate_state
@@ -170,12 +170,9 @@ def pattern_candidates(bench: Workbench, state: DiscoveryState) -> list[Candidat
     """
     part = bench.comparison.read
     value_N = unexplained_on(part, state, bench)
-    place = {bench.comparison.sample_ids[row]: place for place, row in enumerate(part.row_N.tolist())}
-    shown_N = np.array([place[one] for one in state["shown"]], dtype=np.int64)
+    shown_N = np.searchsorted(part.row_N, rows_named(bench.comparison, state["shown"]))
     groups = [shown_N[sign * value_N[shown_N] > 0] for sign in (1, -1)]
-    before, after = (
-        [bench.comparison.responses[row] for row in part.row_N[group_N].tolist()] for group_N in groups
-    )
+    before, after = (bench.comparison.responses.take(part.row_N[group_N]) for group_N in groups)
     prompts_before, prompts_after = (part.layout.prompt_N[group_N].tolist() for group_N in groups)
     most = min(state.get("most_proposed") or MOST_PATTERNS, MOST_PATTERNS)
     found = patterns(before, after, prompts=(prompts_before, prompts_after), most=most)

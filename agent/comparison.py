@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from agent.alerts import alerts_of, left_out_warning, sampling_warnings
 from agent.locating import Located, locate, no_transition_warning, sides_of
@@ -17,8 +19,10 @@ from agent.settings import shown
 from probes.errors import InputError
 from probes.scale import FloatArray, IntArray
 from probes.words import count
+from runs.columns import places_of
 from runs.directory import Run
 from runs.schema import SPLITS
+from runs.texts import HeldTexts, TextFacts, Texts
 from tools.evidence import has_evidence, side_mixtures, signed_evidence
 from tools.layout import AFTER, BEFORE, FEWEST_PROMPTS, BoolArray, Claim, Layout, layout_of
 
@@ -52,8 +56,9 @@ class Comparison:
 
     run_row_N: row in the run's samples. split_N: 0 read, 1 select, 2 report. before, after: indices of the
     control parameter's values. located: where the sweep changes most, None where there is no curve to see it on.
-    left_out: ids of prompts with one side only. alerts: what must be read before any number; warnings: what else
-    must be known of the samples.
+    responses: read from the run's file as they are needed; length_N: their characters. left_out: ids of prompts
+    with one side only. alerts: what must be read before any number; warnings: what else must be known of the
+    samples.
     """
 
     mode: Mode
@@ -62,10 +67,11 @@ class Comparison:
     after: tuple[int, ...]
     located: Located | None
     run_row_N: IntArray
-    sample_ids: Sequence[str]
+    sample_ids: HeldTexts
     prompt_ids_Q: Sequence[str]
     prompts_Q: Sequence[str]
-    responses: Sequence[str]
+    responses: Texts
+    length_N: IntArray
     split_N: IntArray
     layout: Layout
     value_N: FloatArray
@@ -112,11 +118,11 @@ def comparison_of(
     """
     located = locate(run, claim_of(claim, run.manifest.prompts))
     before_K, after_K = sides_of(tuple(run.manifest.control.values), before, after, located)
-    samples = run.samples(["sample_id", "prompt_id", "checkpoint", "split", "response", "finish_reason"])
+    samples = run.samples(["sample_id", "prompt_id", "checkpoint", "split", "finish_reason"])
     checkpoint_M = samples["checkpoint"].to_numpy().astype(np.int64)
     wanted_M = np.isin(checkpoint_M, before_K + after_K)
     if domain is not None:
-        wanted_M &= np.isin(samples["prompt_id"].to_pylist(), prompts_of_domain(run, domain))
+        wanted_M &= np.asarray(pc.is_in(samples["prompt_id"], pa.array(prompts_of_domain(run, domain))))
     row_M = np.flatnonzero(wanted_M)
     samples = samples.take(row_M)
     checkpoint_M = checkpoint_M[row_M]
@@ -125,13 +131,12 @@ def comparison_of(
     prompts = run.prompts()
     prompt_ids = prompts["prompt_id"].to_pylist()
     prompt_texts = prompts["prompt"].to_pylist()
-    index_of_id = {prompt_id: i for i, prompt_id in enumerate(prompt_ids)}
-    prompt_M = np.fromiter((index_of_id[p] for p in samples["prompt_id"].to_pylist()), np.int64, len(row_M))
+    prompt_M = places_of(samples["prompt_id"], prompts["prompt_id"].combine_chunks())
 
-    response_M = samples["response"].to_pylist()
-    alerts = alerts_of(prompt_M, side_M, response_M)
-    finish_M = samples["finish_reason"].to_pylist()
-    warnings = list(sampling_warnings(run, prompt_M, side_M, response_M, finish_M))
+    facts = TextFacts.of(run.responses(row_M))
+    alerts = alerts_of(prompt_M, side_M, facts)
+    finish_M = (reason for chunk in samples["finish_reason"].chunks for reason in chunk.to_pylist())
+    warnings = list(sampling_warnings(run, prompt_M, side_M, facts, finish_M))
     if domain is not None:
         warnings.append(f"only answers to the prompts of the domain {shown(domain)} were compared")
     if before is None and after is None and located is not None and not located.transitions.peaks:
@@ -155,11 +160,12 @@ def comparison_of(
         after=after_K,
         located=located,
         run_row_N=row_N,
-        sample_ids=samples["sample_id"].to_pylist(),
+        sample_ids=HeldTexts(samples["sample_id"]),
         prompt_ids_Q=[prompt_ids[q] for q in used_Q],
         prompts_Q=[prompt_texts[q] for q in used_Q],
-        responses=samples["response"].to_pylist(),
-        split_N=np.asarray([SPLITS.index(name) for name in samples["split"].to_pylist()], dtype=np.int64),
+        responses=run.responses(row_N),
+        length_N=facts.length_N[kept_M],
+        split_N=places_of(samples["split"], pa.array(SPLITS)),
         layout=layout,
         value_N=value_N,
         left_out=tuple(prompt_ids[q] for q in left_out),

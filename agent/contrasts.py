@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.comparison import Comparison
-from agent.reading import unexplained_on
+from agent.reading import rows_named, unexplained_on
 from agent.state import DiscoveryState
 from agent.word_marks import WordMarks
 from agent.workbench import Workbench
@@ -68,7 +68,6 @@ class Reader:
             values_N: FloatArray = unexplained_on(self._part, state, bench)
             self._residuals = dict(zip(self._part.row_N.tolist(), values_N.tolist(), strict=True))
         self._values = dict(zip(self._part.row_N.tolist(), self._part.value_N.tolist(), strict=True))
-        self._row_of = {one: row for row, one in enumerate(self.comparison.sample_ids)}
         self.rows_by_group: dict[tuple[int, int], list[int]] = {}
         layout = self.comparison.layout
         for row in self._part.row_N.tolist():
@@ -77,7 +76,7 @@ class Reader:
 
     def contrasts(self, state: DiscoveryState, characters: int = CHARACTERS) -> list[Contrast]:
         """What opens a round, the most telling first, in at most so many characters."""
-        shown = [self._row_of[one] for one in state["shown"]]
+        shown = rows_named(self.comparison, state["shown"]).tolist()
         prompts = list(dict.fromkeys(int(self.comparison.layout.prompt_N[row]) for row in shown))[:MOST_PROMPTS]
         chosen = [self._rows(prompt, shown, place) for place, prompt in enumerate(prompts)]
         while True:
@@ -135,8 +134,7 @@ class Reader:
 
     def _limit(self, chosen: Sequence[Sequence[int]], characters: int) -> int:
         """The length to which all texts are cut so that together they hold; those that are shorter stay whole."""
-        responses = self.comparison.responses
-        sizes = [len(responses[row]) for rows in chosen for row in rows]
+        sizes = [int(self.comparison.length_N[row]) for rows in chosen for row in rows]
         sizes += [len(self.comparison.prompts_Q[int(self.comparison.layout.prompt_N[rows[0]])]) for rows in chosen]
         left = characters
         for place, size in enumerate(sorted(sizes)):

@@ -107,5 +107,5 @@ def _rows_by_prompt(part: Part, side: int, on_level_N: np.ndarray) -> dict[int, 
 
 
 def _median_length(comparison: Comparison, part: Part, rows: list[int]) -> int:
-    ordered = sorted(rows, key=lambda row: (len(comparison.responses[int(part.row_N[row])]), row))
+    ordered = sorted(rows, key=lambda row: (int(comparison.length_N[part.row_N[row]]), row))
     return ordered[(len(ordered) - 1) // 2]

@@ -138,8 +138,9 @@ class Judgments:
         return count
 
     def _items(self, rows: Sequence[int]) -> list[Item]:
-        prompts, responses = self._comparison.prompt_of_row, self._comparison.responses
-        return [Item(prompts[row], responses[row]) for row in rows]
+        prompts = self._comparison.prompt_of_row
+        responses = self._comparison.responses.take(np.asarray(rows, dtype=np.int64))
+        return [Item(prompts[row], response) for row, response in zip(rows, responses, strict=True)]
 
 
 def criterion_of(candidate: CandidateState) -> Criterion:

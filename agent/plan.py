@@ -7,6 +7,8 @@ token.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from agent.comparison import Part
 from agent.contrasts import CHARACTERS, Reader
 from agent.judgments import criterion_of
@@ -64,7 +66,8 @@ def plan_of_set(bench: Workbench, template: JudgePrompt, chosen: Sequence[Candid
     """The judging of a known set on the part, and without likelihoods on all rows."""
     settings, comparison = bench.settings, bench.comparison
     rows = comparison.part().row_N if comparison.mode == "black-box" else part.row_N
-    items = {Item(comparison.prompt_of_row[row], comparison.responses[row]) for row in rows.tolist()}
+    responses = comparison.responses.take(rows)
+    items = {Item(comparison.prompt_of_row[row], one) for row, one in zip(rows.tolist(), responses, strict=True)}
     criteria = list(dict.fromkeys(criterion_of(one) for one in chosen if is_judged(one)))
     calls = sum(bool(item.response.strip()) for item in items) * calls_of(len(criteria), settings)
     spec = settings.judge_spec
@@ -76,8 +79,8 @@ def plan_of_set(bench: Workbench, template: JudgePrompt, chosen: Sequence[Candid
 def judge_example(bench: Workbench, template: JudgePrompt, criteria: Sequence[Criterion]) -> str:
     """What a judge would be sent of the answer of median length."""
     comparison = bench.comparison
-    longest = sorted(range(len(comparison.responses)), key=lambda row: len(comparison.responses[row]))
-    row = longest[len(longest) // 2]
+    longest = np.argsort(comparison.length_N, kind="stable")
+    row = int(longest[len(longest) // 2])
     item = Item(comparison.prompt_of_row[row], comparison.responses[row])
     return judge_request(template, salt_of(bench.run), criteria, item).messages[0].text
 

@@ -37,7 +37,7 @@ def piloted(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
         one for one in candidates if one["status"] in ("judged", "racing", "held back") and not one["control"]
     ]
     levels_NJ = np.column_stack([judgments.levels(one)[rows] for one in fresh])
-    reasons = _repeats(bench.levels(standing)[rows], standing, levels_NJ, fresh)
+    reasons = _repeats(bench.levels(standing, rows), standing, levels_NJ, fresh)
     for j, one in enumerate(fresh):
         if not one["control"]:
             reasons[j] = _spread(levels_NJ[:, j]) or reasons[j]
@@ -127,7 +127,7 @@ def _kept(
     stays = survivors(
         part.value_N,
         part.layout,
-        bench.levels(chosen)[part.row_N],
+        bench.levels(chosen, part.row_N),
         np.column_stack([judgments.levels(one)[part.row_N] for one in trying]),
         bench.comparison.claim,
         min_gain=bench.settings.min_gain,
@@ -170,8 +170,8 @@ def _ranked(racing: Sequence[CandidateState], state: DiscoveryState, bench: Work
     from agent.screening import estimates_on
 
     read = bench.comparison.read
-    chosen_NK = bench.levels(by_id(state["candidates"], state.get("chosen", [])))[read.row_N]
-    found = estimates_on(read, chosen_NK, bench.levels(racing)[read.row_N], bench.comparison.claim)
+    chosen_NK = bench.levels(by_id(state["candidates"], state.get("chosen", [])), read.row_N)
+    found = estimates_on(read, chosen_NK, bench.levels(racing, read.row_N), bench.comparison.claim)
     order = sorted(
         range(len(racing)), key=lambda j: (racing[j]["control"], -np.nan_to_num(found[j].value, nan=-1.0), j)
     )

@@ -3,9 +3,11 @@
 Only the read split. Source: Method, section 3 (residual).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from agent.comparison import Part
+from agent.comparison import Comparison, Part
 from agent.estimates import residual
 from agent.state import DiscoveryState, by_id
 from agent.workbench import Workbench
@@ -28,13 +30,23 @@ def read(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
         rows = largest_residuals(unexplained_on(part, state, bench), MOST_SHOWN)
     else:
         rows = contrasts(part, np.random.default_rng([bench.settings.seed, current]), MOST_SHOWN)
-    return {"round": current, "shown": [bench.comparison.sample_ids[row] for row in part.row_N[rows]]}
+    return {"round": current, "shown": bench.comparison.sample_ids.take(part.row_N[rows])}
+
+
+def rows_named(comparison: Comparison, sample_ids: Sequence[str]) -> IntArray:
+    """The rows of the comparison with these ids, in their order."""
+    wanted = {one: place for place, one in enumerate(sample_ids)}
+    rows = np.empty(len(wanted), dtype=np.int64)
+    for row, one in enumerate(comparison.sample_ids):
+        if one in wanted:
+            rows[wanted[one]] = row
+    return rows
 
 
 def unexplained_on(part: Part, state: DiscoveryState, bench: Workbench) -> FloatArray:
     """What the chosen set leaves of each sample's value [N of the part]; the value itself without a set."""
     chosen = by_id(state["candidates"], state.get("chosen", []))
-    return residual(part, bench.levels(chosen)[part.row_N])
+    return residual(part, bench.levels(chosen, part.row_N))
 
 
 def largest_residuals(residual_N: FloatArray, most: int) -> IntArray:

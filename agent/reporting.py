@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from pydantic import JsonValue
 
 from agent.alerts import few_prompts_warnings
@@ -140,7 +141,7 @@ def _guided(state: DiscoveryState) -> Guided | None:
 
 def numbers_on(part: Part, bench: Workbench, chosen: Sequence[CandidateState]) -> SetNumbers:
     """The numbers of a set of candidates on the rows of a part."""
-    levels_NJ = bench.levels(chosen)[part.row_N]
+    levels_NJ = bench.levels(chosen, part.row_N)
     return SetNumbers(part, levels_NJ, bench.comparison.mode, bench.comparison.claim, bench.settings.seed)
 
 
@@ -281,11 +282,10 @@ def _scored(run: Run, mode: Mode) -> Scored | None:
 def samples_known_by(bench: Workbench) -> dict[str, JsonValue]:
     """By what a later report knows these samples again: the run's file with its splits, and each side's own."""
     comparison = bench.comparison
-    ids = np.asarray(comparison.sample_ids)
-    sides = {
-        name: hashlib.sha256("\n".join(sorted(ids[comparison.layout.side_N == side])).encode()).hexdigest()[:16]
-        for name, side in (("before", BEFORE), ("after", AFTER))
-    }
+    sides: dict[str, JsonValue] = {}
+    for name, side in (("before", BEFORE), ("after", AFTER)):
+        ids = comparison.sample_ids.column.filter(pa.array(comparison.layout.side_N == side)).sort()
+        sides[name] = hashlib.sha256("\n".join(ids.to_pylist()).encode()).hexdigest()[:16]
     return {"file": bench.run.manifest.files["samples.parquet"].sha256[:16], **sides}
 
 

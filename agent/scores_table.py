@@ -12,9 +12,11 @@ from agent.alerts import SIDES
 from agent.state import CandidateState, is_judged
 from agent.workbench import Workbench
 from probes.errors import InputError
+from probes.scale import IntArray
 from runs.files import explained, shown
 from runs.manifest import MANIFEST_FILE
 from runs.schema import REPORT_FILE, SPLITS
+from tools.layout import AFTER, BEFORE
 
 SCORES_FILE = "scores.parquet"
 
@@ -28,20 +30,25 @@ def scores_table(bench: Workbench, chosen: Sequence[CandidateState]) -> pa.Table
     comparison = bench.comparison
     layout = comparison.layout
     columns: dict[str, Any] = {
-        "sample_id": list(comparison.sample_ids),
-        "prompt_id": [comparison.prompt_ids_Q[q] for q in layout.prompt_N.tolist()],
-        "side": [SIDES[side] for side in layout.side_N.tolist()],
-        "split": [SPLITS[split] for split in comparison.split_N.tolist()],
+        "sample_id": comparison.sample_ids.column,
+        "prompt_id": _named(comparison.prompt_ids_Q, layout.prompt_N),
+        "side": _named([SIDES[BEFORE], SIDES[AFTER]], layout.side_N),
+        "split": _named(SPLITS, comparison.split_N),
     }
     for candidate, level_N in zip(chosen, bench.levels(chosen).T, strict=True):
         names = [name for name, _ in candidate["scale"]["levels"]]
         if not is_judged(candidate):
             columns[candidate["id"]] = _scores(bench, candidate["judge"])
-        columns[f"{candidate['id']} level"] = [names[level] if level >= 0 else None for level in level_N.tolist()]
+        columns[f"{candidate['id']} level"] = _named(names, level_N)
         if bench.judgments is not None and is_judged(candidate):
             quotes = bench.judgments.quotes(candidate)
             columns[f"{candidate['id']} quote"] = [quotes.get(row) for row in range(layout.samples)]
     return pa.table(columns)
+
+
+def _named(names: Sequence[str], index_N: IntArray) -> pa.Array:
+    """The name [N] that each index stands for, null for a negative one."""
+    return pa.array(names, pa.string()).take(pa.array(index_N, mask=index_N < 0))
 
 
 def read_scores(folder: Path) -> pa.Table:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,14 +24,21 @@ from probes.label_scale import Label, LabelScale
 from probes.measures.catalogue import measure_of_judge
 from probes.measures.measure import Measure
 from probes.scale import FloatArray, IntArray, Outcome, levels_of_numbers
+from runs.columns import places_of
 from runs.directory import Run
+from runs.files import write_array_whole
+from runs.parts import Parts
+from runs.schema import SAMPLES_FILE
+from runs.texts import Texts
 from tools.measuring import measure_texts
 
 if TYPE_CHECKING:
     from agent.judgments import Judgments
 
-CHARACTERS_HELD = 2_000_000_000
-"""Characters times measures that are measured before the scores are stored: what a killed process may lose."""
+MEASURING = "measuring"
+"""Begins the names of parts with scores of the measures that were not measured on all samples yet."""
+
+Levels = NDArray[np.int8] | NDArray[np.int16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,21 +55,24 @@ class Scores:
     processes: int = 1
     progress: Progress = field(default_factory=Silent)
     judgments: "Judgments | None" = None
-    _measured: dict[str, FloatArray] = field(default_factory=dict)
-    _levels: dict[str, NDArray[np.int16]] = field(default_factory=dict)
+    _measured: set[str] = field(default_factory=set)
+    _levels: dict[str, Levels] = field(default_factory=dict)
 
-    def levels(self, candidates: Sequence[CandidateState]) -> IntArray:
-        """Levels [N, J] of the candidates on all rows of the comparison."""
+    def levels(self, candidates: Sequence[CandidateState], row_R: IntArray | None = None) -> IntArray:
+        """Levels [R, J] of the candidates on these rows of the comparison, or on all; 16 bits each."""
         keys = [_level_key(candidate) for candidate in candidates]
         pairs = [pair for pair in zip(keys, candidates, strict=True) if not is_judged(pair[1])]
         fresh = {key: one for key, one in pairs if key not in self._levels}
         self.measure([one["judge"] for one in fresh.values() if not one["judge"].startswith("data:")])
         for key, candidate in fresh.items():
-            self._levels[key] = self._levels_of(candidate).astype(np.int16)
-        levels_NJ = np.empty((len(self.comparison.run_row_N), len(candidates)), dtype=np.int64)
+            self._levels[key] = _narrow(self._levels_of(candidate))
+        rows = slice(None) if row_R is None else row_R
+        count = len(self.comparison.run_row_N) if row_R is None else len(row_R)
+        level_RJ = np.empty((count, len(candidates)), dtype=np.int16)
         for j, (key, candidate) in enumerate(zip(keys, candidates, strict=True)):
-            levels_NJ[:, j] = self.judged_levels(candidate) if is_judged(candidate) else self._levels[key]
-        return levels_NJ
+            level_N = self.judged_levels(candidate) if is_judged(candidate) else self._levels[key]
+            level_RJ[:, j] = level_N[rows]
+        return level_RJ
 
     def judged_levels(self, candidate: CandidateState) -> IntArray:
         """Levels [N] by a language model, as far as it was asked."""
@@ -102,7 +113,9 @@ class Scores:
     def numbers(self, judge: str) -> FloatArray:
         """The numbers [N] that a measure gives the rows; NaN where it does not apply."""
         self.measure([judge])
-        return self._measured[judge]
+        stored_S = self.run.load_scores(scores_key(judge, self.measure_of(judge)))
+        assert stored_S is not None  # just measured
+        return stored_S[self.comparison.run_row_N]
 
     def measure_of(self, judge: str) -> Measure:
         """The measure behind a judge. InputError for an unknown one, or a file of code that was not named."""
@@ -111,44 +124,56 @@ class Scores:
         return measure_of_judge(judge)
 
     def measure(self, judges: Iterable[str]) -> None:
-        """Makes the scores of measures present: from the run where it holds them, else measured and stored."""
+        """Makes the scores of measures present in the run: those that it lacks are measured and stored."""
         missing: list[tuple[str, Measure]] = []
-        for judge in dict.fromkeys(judges):
-            if judge in self._measured:
-                continue
+        asked = [judge for judge in dict.fromkeys(judges) if judge not in self._measured]
+        for judge in asked:
             measure = self.measure_of(judge)
-            stored = self.run.load_scores(scores_key(judge, measure))
-            if stored is None:
-                missing.append((judge, measure))
-            else:
-                self._measured[judge] = stored[self.comparison.run_row_N]
-        if not missing:
-            return
-        at_once = max(1, CHARACTERS_HELD // (1 + sum(map(len, self._run_texts[1]))))
-        groups = [missing[start : start + at_once] for start in range(0, len(missing), at_once)]
-        patterns = all(judge.startswith("pattern:") for judge, _ in missing)
-        what = "looking for words and phrases" if patterns else "measuring the answers"
-        self.progress.stage(what, len(groups) * len(self._run_texts[1]))
-        for group in groups:
-            self._measure(group)
+            key = scores_key(judge, measure)
+            if self.run.load_scores(key) is None:
+                missing.append((key, measure))
+        if missing:
+            patterns = all(key.startswith("pattern-") for key, _ in missing)
+            what = "looking for words and phrases" if patterns else "measuring the answers"
+            self.progress.stage(what, self.run.manifest.samples)
+            self._measure(missing)
+        self._measured.update(asked)
 
     def _measure(self, missing: Sequence[tuple[str, Measure]]) -> None:
-        prompts, responses = self._run_texts
-        measures = [measure for _, measure in missing]
-        values_NM = measure_texts(
-            measures, prompts, responses, processes=self.processes, on_progress=self.progress.advance
+        """Measures block by block, so that memory and what a killed process loses stay those of a block."""
+        keys = [key for key, _ in missing]
+        samples = self.run.manifest.files[SAMPLES_FILE].sha256
+        parts = Parts(self.run, MEASURING, {"samples": samples, "keys": keys}, ".npy")
+        parts.remove_others()
+        texts = self.run.responses()
+        ends = texts.ends.tolist()
+        for number, (start, end) in enumerate(pairwise([0, *ends])):
+            if parts.has(number):
+                self.progress.advance(end - start)
+            else:
+                write_array_whole(parts.path(number), self._scores_of(missing, texts, slice(start, end)).T)
+        for place, key in enumerate(keys):
+            value_P = [np.load(parts.path(number), mmap_mode="r")[place] for number in range(len(ends))]
+            self.run.store_scores(key, np.concatenate(value_P))
+        parts.remove()
+
+    def _scores_of(self, missing: Sequence[tuple[str, Measure]], texts: Texts, rows: slice) -> FloatArray:
+        """Scores [R, M] of some samples of the run."""
+        prompts_Q, prompt_S = self._run_prompts
+        return measure_texts(
+            [measure for _, measure in missing],
+            [prompts_Q[prompt] for prompt in prompt_S[rows].tolist()],
+            texts[rows],
+            processes=self.processes,
+            on_progress=self.progress.advance,
         )
-        for (judge, measure), value_N in zip(missing, values_NM.T, strict=True):
-            self.run.store_scores(scores_key(judge, measure), value_N)
-            self._measured[judge] = value_N[self.comparison.run_row_N]
 
     @cached_property
-    def _run_texts(self) -> tuple[list[str], list[str]]:
-        """Prompt and response of every sample of the run."""
+    def _run_prompts(self) -> tuple[list[str], IntArray]:
+        """The run's prompts [Q], and the prompt of every sample [S]."""
         prompts = self.run.prompts()
-        text_of = dict(zip(prompts["prompt_id"].to_pylist(), prompts["prompt"].to_pylist(), strict=True))
-        samples = self.run.samples(["prompt_id", "response"])
-        return [text_of[one] for one in samples["prompt_id"].to_pylist()], samples["response"].to_pylist()
+        prompt_S = places_of(self.run.samples(["prompt_id"])["prompt_id"], prompts["prompt_id"].combine_chunks())
+        return prompts["prompt"].to_pylist(), prompt_S
 
     @cached_property
     def data(self) -> dict[str, list[Label]]:
@@ -157,6 +182,12 @@ class Scores:
         rows = [{} if text is None else json.loads(text) for text in column.to_pylist()]
         names = dict.fromkeys(name for row in rows for name in row)
         return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _narrow(level_N: IntArray) -> Levels:
+    """The levels in as few bytes as hold them: they are kept for all samples and all candidates."""
+    narrow_N = level_N.astype(np.int8)
+    return narrow_N if np.array_equal(narrow_N, level_N) else level_N.astype(np.int16)
 
 
 def _label_scale(candidate: CandidateState) -> LabelScale:

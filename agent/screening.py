@@ -26,6 +26,9 @@ SAME = 0.95
 ALIKE = 0.4
 """The same within the sides, from which on the earlier one is judged first and the other in the next round."""
 
+COLUMNS_AT_ONCE = 8
+"""Candidates whose standardised levels are held at once."""
+
 MOST_JUDGED = 80
 """Candidates of one round that go on to the select split."""
 
@@ -53,12 +56,10 @@ def verdicts_on(
 ) -> list[CandidateState]:
     """Fresh candidates that code judges, in the race or screened out. standing: what they may not repeat."""
     row_N = bench.comparison.read.row_N
-    fresh_NJ = bench.levels(fresh)
-    reasons = screened(bench.levels(standing)[row_N], standing, fresh_NJ[row_N], fresh)
+    reasons = screened(bench.levels(standing, row_N), standing, bench.levels(fresh, row_N), fresh)
     for j, candidate in enumerate(fresh):
-        reasons[j] = (
-            None if candidate["given"] else reasons[j] or _too_few_prompts(bench.comparison, fresh_NJ[:, j])
-        )
+        few = _too_few_prompts(bench.comparison, bench.levels([candidate])[:, 0])
+        reasons[j] = None if candidate["given"] else reasons[j] or few
     return [
         with_status(candidate, "screened out" if reason else "racing", reason)
         for candidate, reason in zip(fresh, reasons, strict=True)
@@ -72,16 +73,16 @@ def screened(
 
     Of candidates that tell each other, the first proposed stays: the catalogue begins with the plainest.
     """
-    standard_NJ = standardised(fresh_NJ)
     reasons = [_few_hits(level_N) for level_N in fresh_NJ.T]
     told_by: list[str | None] = [None] * len(fresh)
-    for candidate, level_N in zip(standing, standing_NI.T, strict=True):
-        _mark(told_by, candidate["name"], told(level_N, standard_NJ))
+    for candidate, told_J in zip(standing, told_by_each(standing_NI, fresh_NJ), strict=True):
+        _mark(told_by, candidate["name"], told_J)
+    told_JJ = told_by_each(fresh_NJ, fresh_NJ)
     for j, candidate in enumerate(fresh):
         if reasons[j] is None and told_by[j] is not None:
             reasons[j] = f"told by {told_by[j]!r} on the read split"
         if reasons[j] is None:
-            _mark(told_by, candidate["name"], told(fresh_NJ[:, j], standard_NJ))
+            _mark(told_by, candidate["name"], told_JJ[j])
     return reasons
 
 
@@ -95,9 +96,21 @@ def told(level_N: IntArray, standard_NJ: FloatArray) -> FloatArray:
 
     standard_NJ: columns of mean 0 and length 1, so that it is the sum over levels of (sum in level)^2 / count.
     """
-    _, place_N, count_L = np.unique(level_N, return_inverse=True, return_counts=True)
-    sum_LJ = summing(np.asarray(place_N, dtype=np.int64).reshape(-1), len(count_L)) @ standard_NJ
-    return np.asarray((sum_LJ**2 / count_L[:, None]).sum(axis=0))
+    place_N = level_N - level_N.min(initial=0)
+    count_L = np.bincount(place_N)
+    sum_LJ = np.column_stack([np.bincount(place_N, column_N) for column_N in standard_NJ.T])
+    return np.asarray((sum_LJ[count_L > 0] ** 2 / count_L[count_L > 0, None]).sum(axis=0))
+
+
+def told_by_each(levels_NI: IntArray, levels_NJ: IntArray, group_N: IntArray | None = None) -> FloatArray:
+    """`told` [I, J] of columns J (standardised, in every group) by columns I; some columns J at a time."""
+    told_IJ = np.empty((levels_NI.shape[1], levels_NJ.shape[1]))
+    for start in range(0, levels_NJ.shape[1], COLUMNS_AT_ONCE):
+        columns = slice(start, start + COLUMNS_AT_ONCE)
+        standard_NC = standardised(levels_NJ[:, columns], group_N)
+        for i, level_N in enumerate(levels_NI.T):
+            told_IJ[i, columns] = told(level_N, standard_NC)
+    return told_IJ
 
 
 def _few_hits(level_N: IntArray) -> str | None:
@@ -146,8 +159,8 @@ def _race(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
     candidates = state["candidates"]
     racing = [one for one in candidates if one["status"] == "racing" and not is_judged(one)]
     read, claim = bench.comparison.read, bench.comparison.claim
-    chosen_NK = bench.levels(by_id(candidates, state["chosen"]))[read.row_N]
-    levels_NJ = bench.levels(racing)[read.row_N]
+    chosen_NK = bench.levels(by_id(candidates, state["chosen"]), read.row_N)
+    levels_NJ = bench.levels(racing, read.row_N)
     given = [candidate["given"] for candidate in racing]
     estimates = estimates_on(read, chosen_NK, levels_NJ, claim)
     reasons = raced(estimates, given, bench.settings.min_gain)
@@ -183,14 +196,13 @@ def held_back(
     what goes with the others. The plainest of them is judged first. Alike within the sides: across them all that
     changed is alike.
     """
-    within_NJ = standardised(levels_NJ, side_N)
+    alike_JJ = told_by_each(2 * levels_NJ + side_N[:, None].astype(levels_NJ.dtype), levels_NJ, side_N) >= ALIKE
     held: dict[int, int] = {}
-    for i, level_N in enumerate(levels_NJ.T):
+    for i in range(len(running)):
         if running[i] and i not in held:
-            alike_J = told(2 * level_N + side_N, within_NJ) >= ALIKE
             for j in range(i + 1, len(running)):
                 tied = estimates[j].value <= (estimates[i].high or 0.0)
-                if running[j] and fresh[j] and alike_J[j] and tied:
+                if running[j] and fresh[j] and alike_JJ[i, j] and tied:
                     held.setdefault(j, i)
     return held
 

@@ -70,10 +70,9 @@ def by_text(run: Run, claim: Claim, window: int, seed: int, progress: Progress) 
 
     control_K = np.array(run.manifest.control.values, dtype=np.float64)
     row_N, prompt_N, checkpoint_N = located_rows(run, "all")
-    texts = run.samples(["response"])["response"].to_pylist()
     windows = Windows(len(control_K), window)
     progress.stage("telling neighbours apart", windows.boundaries)
-    sums = sums_of_texts(texts, prompt_N, checkpoint_N, windows, seed, progress.advance)
+    sums = sums_of_texts(run.responses(), prompt_N, checkpoint_N, windows, seed, progress.advance)
     windowed = WindowedCurve(sums, claim, lower_bound=True)
     if not windowed.measured_B.any():
         raise InputError(

@@ -65,7 +65,7 @@ def _captured(candidates: Sequence[CandidateState], bench: Workbench, total: Tot
     captured: dict[str, Interval] = {}
     for split, part in (("read", comparison.read), ("select", comparison.select)):
         members = [one for one in candidates if DECIDED_ON.get(one["status"]) == split]
-        levels_NJ = bench.levels(members)[part.row_N]
+        levels_NJ = bench.levels(members, part.row_N)
         for j, one in enumerate(members):
             captured[one["id"]] = (
                 share_of_bound(_alone(part, levels_NJ[:, j], bench), total.linear)
@@ -85,8 +85,8 @@ def _reasons(
     """Why each candidate is not in the set, by id; None for those that are. guided: a person may have left it."""
     part = bench.comparison.select
     judged = [one for one in candidates if one["status"] == "judged" and one["id"] not in chosen]
-    set_NK = bench.levels(by_id(candidates, chosen))[part.row_N]
-    levels_NJ = bench.levels(judged)[part.row_N]
+    set_NK = bench.levels(by_id(candidates, chosen), part.row_N)
+    levels_NJ = bench.levels(judged, part.row_N)
     added = estimates_on(part, set_NK, levels_NJ, bench.comparison.claim)
     reasons = {one["id"]: one["dropped"] for one in candidates}
     for j, one in enumerate(judged):

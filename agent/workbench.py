@@ -39,6 +39,6 @@ class Workbench:
         """What a language model judges; None where none does."""
         return self.scores.judgments
 
-    def levels(self, candidates: Sequence[CandidateState]) -> IntArray:
-        """Levels [N, J] of the candidates on all rows of the comparison."""
-        return self.scores.levels(candidates)
+    def levels(self, candidates: Sequence[CandidateState], row_R: IntArray | None = None) -> IntArray:
+        """Levels [R, J] of the candidates on these rows of the comparison, or on all."""
+        return self.scores.levels(candidates, row_R)

@@ -79,12 +79,17 @@ def write_rows(folder: Path, rows: int = ROWS, prompts: int = PROMPTS) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Wall time in seconds, whole and by stage; the highest memory in bytes, of all processes together."""
+    """Wall time in seconds, whole and by stage; the highest memory in bytes, of all processes together.
+
+    main, main_stages: the highest resident memory of the process that was started, whole and by stage.
+    """
 
     seconds: float
     stages: dict[str, float]
     resident: int
     proportional: int
+    main: int
+    main_stages: dict[str, int]
 
 
 def measured(command: Sequence[str]) -> Measured:
@@ -101,6 +106,7 @@ def measured(command: Sequence[str]) -> Measured:
         print(f"{time.perf_counter() - start:7.1f} s  {line}", end="", file=sys.stderr)
         if not line[0].isspace():  # how far a stage has come is no stage
             marks.append((line.strip(), time.perf_counter() - start))
+            memory.stage = _stage(line)
     code = process.wait()
     seconds = time.perf_counter() - start
     memory.stop()
@@ -109,10 +115,16 @@ def measured(command: Sequence[str]) -> Measured:
     ends = [at for _, at in marks[1:]] + [seconds]
     stages: dict[str, float] = {}
     for (line, begun), end in zip(marks, ends, strict=True):
-        name = line.split(":")[0]
         if end - begun >= LEAST_SECONDS:
-            stages[name] = round(stages.get(name, 0.0) + end - begun, 2)
-    return Measured(round(seconds, 2), stages, memory.resident, memory.proportional)
+            stages[_stage(line)] = round(stages.get(_stage(line), 0.0) + end - begun, 2)
+    main = {name: size for name, size in memory.main.items() if name in stages}
+    return Measured(
+        round(seconds, 2), stages, memory.resident, memory.proportional, max(memory.main.values()), main
+    )
+
+
+def _stage(line: str) -> str:
+    return line.split(":")[0].strip()
 
 
 class _Memory(threading.Thread):
@@ -121,11 +133,15 @@ class _Memory(threading.Thread):
     def __init__(self, session: int) -> None:
         super().__init__(daemon=True)
         self.resident = self.proportional = 0
+        self.main: dict[str, int] = {}
+        self.stage = "start"
         self._session = session
         self._done = threading.Event()
 
     def run(self) -> None:
         while not self._done.wait(0.1):
+            stage, main = self.stage, _memory_of(self._session)[0]
+            self.main[stage] = max(self.main.get(stage, 0), main)
             sizes = [_memory_of(pid) for pid in _members(self._session)]
             self.resident = max(self.resident, sum(resident for resident, _ in sizes))
             self.proportional = max(self.proportional, sum(proportional for _, proportional in sizes))

@@ -7,13 +7,13 @@ a level, an integer from 0. What has no level is never a silent zero: negative c
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 ScaleKind = Literal["yes_no", "ordered", "categories", "numeric"]
-IntArray = NDArray[np.int64]
+IntArray = NDArray[np.signedinteger[Any]]
 FloatArray = NDArray[np.float64]
 
 

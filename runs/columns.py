@@ -1,10 +1,9 @@
 """The Parquet files of a run: written from a stream with their splits, read with their checksums.
 
 Splits need the size of every group before the first row can be written, so that samples first go into an Arrow
-file beside; from there, memory-mapped, they are written again with their split.
+file beside; from there they are written again with their split.
 """
 
-import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -70,20 +69,21 @@ def write_samples(
     try:
         sample_ids, prompt_N, checkpoint_N = _spill(spill, batches, prompt_ids, checkpoints)
         if split_N is None:
-            split_N = assign_splits(sample_ids, prompt_N, checkpoint_N, seed, prompt_ids=prompt_ids)
+            ids = (one for chunk in sample_ids.chunks for one in chunk.to_pylist())
+            split_N = assign_splits(ids, prompt_N, checkpoint_N, seed, prompt_ids=prompt_ids)
         _write_with_split(spill, path, split_N)
     finally:
         with explained(spill, "remove"):
             spill.unlink(missing_ok=True)
-    return len(sample_ids)
+    return len(prompt_N)
 
 
 def _spill(
     path: Path, batches: Batches, prompt_ids: Sequence[str], checkpoints: int
-) -> tuple[list[str], IntArray, IntArray]:
+) -> tuple[pa.ChunkedArray, IntArray, IntArray]:
     """Writes the samples to an Arrow file; their ids, prompts (index) and checkpoints [N]."""
     known = pa.array(prompt_ids, pa.string())
-    sample_ids: list[str] = []
+    id_parts: list[pa.Array] = []
     prompt_parts: list[IntArray] = [np.zeros(0, dtype=np.int64)]
     checkpoint_parts: list[IntArray] = [np.zeros(0, dtype=np.int64)]
     with explained(path, "write"):
@@ -93,9 +93,9 @@ def _spill(
             writer = pa.ipc.new_file(file, WITHOUT_SPLIT)
         for rows in batches:
             table = conform(rows, WITHOUT_SPLIT)
-            prompt_parts.append(_indices(table["prompt_id"], known))
+            prompt_parts.append(places_of(table["prompt_id"], known))
             checkpoint_parts.append(_within(table["checkpoint"], checkpoints))
-            sample_ids += table["sample_id"].to_pylist()
+            id_parts += table["sample_id"].chunks
             with explained(path, "write"):
                 writer.write_table(table)
         with explained(path, "write"):
@@ -104,11 +104,13 @@ def _spill(
     finally:
         with suppress(OSError):  # after a flush that failed, which was reported
             file.close()
-    return sample_ids, np.concatenate(prompt_parts), np.concatenate(checkpoint_parts)
+    ids = pa.chunked_array(id_parts, pa.string())
+    return ids, np.concatenate(prompt_parts), np.concatenate(checkpoint_parts)
 
 
-def _indices(prompt_ids: pa.ChunkedArray, known: pa.Array) -> IntArray:
-    index = pc.index_in(prompt_ids, value_set=known)
+def places_of(column: pa.ChunkedArray, known: pa.Array) -> IntArray:
+    """Index into `known` of every value of a column. Raises ValueError for one that is not there."""
+    index = pc.index_in(column, value_set=known)
     if index.null_count:
         raise ValueError("a sample names a prompt that is not among the prompts")
     return np.asarray(index.to_numpy(), dtype=np.int64)
@@ -125,9 +127,9 @@ def _write_with_split(spill: Path, path: Path, split_N: SplitArray) -> None:
     field = SAMPLES_SCHEMA.field("split")
     names = pa.array(SPLITS, field.type)
     start = 0
-    with explained(spill, "read"), open(spill, "rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    with pa.ipc.open_file(pa.py_buffer(mapped)) as reader, table_writer(path, SAMPLES_SCHEMA) as writer:
+    with explained(spill, "read"):
+        file = open(spill, "rb")  # noqa: SIM115 (closed below; what writing raises is not an error of this file)
+    with file, pa.ipc.open_file(file) as reader, table_writer(path, SAMPLES_SCHEMA) as writer:
         for table in _row_groups(reader):
             split = names.take(pa.array(split_N[start : start + table.num_rows]))
             writer.write_table(table.add_column(_SPLIT_POSITION, field, split))

@@ -18,9 +18,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from probes.errors import InputError
-from probes.scale import FloatArray
+from probes.scale import FloatArray, IntArray
 from runs.arrays import read_loglik, read_scores, scores_digest
-from runs.columns import Batches, conform, read_parquet, write_samples
+from runs.columns import Batches, conform, read_parquet, require_unchanged, write_samples
 from runs.files import explained, remove_leftovers, shown, whole_file, write_table_whole
 from runs.lock import hold, owner
 from runs.manifest import (
@@ -43,6 +43,7 @@ from runs.names import is_plain_name
 from runs.schema import LOGLIK_FILE, PROMPTS_FILE, PROMPTS_SCHEMA, SAMPLES_FILE, SAMPLES_SCHEMA
 from runs.splits import SplitArray
 from runs.staging import refuse_taken, staged, staging_folder
+from runs.texts import ColumnTexts, Texts
 
 MEASURES_FOLDER = "measures"
 SAMPLES_STAGE = "samples"
@@ -233,10 +234,21 @@ class Run:
         there are none yet, or the file is damaged."""
         return self._table(SAMPLES_FILE, SAMPLES_SCHEMA, columns)
 
+    def responses(self, row_R: IntArray | None = None) -> Texts:
+        """The responses of these samples, in rising order, or of all, read from the file a block at a time. Raises
+        as `samples`."""
+        self._require_samples()
+        path = self.path / SAMPLES_FILE
+        require_unchanged(path, self._manifest.files.get(SAMPLES_FILE))
+        return ColumnTexts(path, "response", row_R)
+
     def _table(self, name: str, schema: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
+        self._require_samples()
+        return read_parquet(self.path / name, schema, self._manifest.files.get(name), columns)
+
+    def _require_samples(self) -> None:
         if not self._manifest.has_done(SAMPLES_STAGE):
             raise InputError(f"{shown(self.path)} holds no samples yet; `orderparam sample` draws them")
-        return read_parquet(self.path / name, schema, self._manifest.files.get(name), columns)
 
     def loglik(self) -> NDArray[np.float32] | None:
         """Log-likelihoods [samples, checkpoints], NaN where not scored, as a memory map; None in a black-box run.

@@ -9,13 +9,16 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 from pydantic import JsonValue
 
 from probes.errors import InputError
 from runs import observations
+from runs.columns import places_of
 from runs.directory import Run
 from runs.formats.fields import Plan, path_in, plan_of
 from runs.formats.memory import rows_source
@@ -24,6 +27,7 @@ from runs.formats.rows import Responses, read_responses
 from runs.formats.source import SUFFIXES, open_source
 from runs.manifest import Control, ControlValue, FileRecord, InputRecord, file_record
 from runs.storing import Imported, ImportOptions, create_run
+from runs.texts import SpilledTexts, TextFacts
 
 SIDES = ("before", "after")
 
@@ -150,7 +154,16 @@ def _values_of_names(paths: Sequence[Path]) -> list[str]:
 
 def _import_parts(parts: Sequence[Part], out: Path, options: ImportOptions, fingerprint: InputRecord) -> Imported:
     """Imports one part a condition."""
-    responses = Responses()
+    with closing(SpilledTexts(out.resolve().parent)) as texts:
+        responses = Responses(response_N=texts)
+        labels, control, metadata, notes = _read_parts(parts, responses, options)
+        return create_run(control, labels, responses, metadata, notes, out, options, fingerprint)
+
+
+def _read_parts(
+    parts: Sequence[Part], responses: Responses, options: ImportOptions
+) -> tuple[list[str], Control, list[Mapping[str, object]], list[str]]:
+    """Labels of the conditions, the control parameter, what the files say of their rows, and notes."""
     notes = list(dict.fromkeys(note for part in parts for note in part.source.notes))
     for index, part in enumerate(parts):
         named = options.named
@@ -167,7 +180,7 @@ def _import_parts(parts: Sequence[Part], out: Path, options: ImportOptions, fing
     if options.axis is not None:
         labels, control = _in_order(labels, responses, options.axis)
         metadata = [metadata[[part.label for part in parts].index(label)] for label in labels]
-    return create_run(control, labels, responses, metadata, list(dict.fromkeys(notes)), out, options, fingerprint)
+    return labels, control, metadata, list(dict.fromkeys(notes))
 
 
 def _read_part(part: Part, plan: Plan, index: int, into: Responses, options: ImportOptions) -> list[str]:
@@ -214,13 +227,14 @@ def _import_axis(source: Source, out: Path, options: ImportOptions, fingerprint:
             )
         return index.setdefault(_condition_label(value), len(index))
 
-    responses = Responses()
-    read_responses(source, plan, responses, condition_of, options.thinking)
-    if len(set(responses.condition_N)) < 2:
-        what = f"{shown(axis)} has one value only ({listed(index)})" if index else "no response"
-        raise refuse(source.name, what, "a sweep has at least two values of its axis")
-    labels, control = _in_order(list(index), responses, axis)
-    return create_run(control, labels, responses, [], [*source.notes, *plan.said], out, options, fingerprint)
+    with closing(SpilledTexts(out.resolve().parent)) as texts:
+        responses = Responses(response_N=texts)
+        read_responses(source, plan, responses, condition_of, options.thinking)
+        if len(set(responses.condition_N)) < 2:
+            what = f"{shown(axis)} has one value only ({listed(index)})" if index else "no response"
+            raise refuse(source.name, what, "a sweep has at least two values of its axis")
+        labels, control = _in_order(list(index), responses, axis)
+        return create_run(control, labels, responses, [], [*source.notes, *plan.said], out, options, fingerprint)
 
 
 def _in_order(labels: Sequence[str], responses: Responses, axis: str) -> tuple[list[str], Control]:
@@ -295,13 +309,12 @@ def _opened(out: Path, fingerprint: InputRecord, options: ImportOptions) -> Impo
     if run is None:
         return None
     manifest = run.manifest
-    samples = run.samples(["prompt_id", "checkpoint", "response"])
-    prompt_index = {one: index for index, one in enumerate(run.prompts()["prompt_id"].to_pylist())}
+    samples = run.samples(["prompt_id", "checkpoint"])
     alerts = observations.alerts(
         [str(value) for value in manifest.control.values],
-        [prompt_index[one] for one in samples["prompt_id"].to_pylist()],
-        samples["checkpoint"].to_pylist(),
-        samples["response"].to_pylist(),
+        places_of(samples["prompt_id"], run.prompts()["prompt_id"].combine_chunks()),
+        np.asarray(samples["checkpoint"], dtype=np.int64),
+        TextFacts.of(run.responses()),
     )
     notes = tuple(manifest.notes)
     if options.seed != manifest.seed:

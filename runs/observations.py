@@ -4,15 +4,18 @@ Each is a function of what was read; what a length limit or a lost adapter does 
 change of behavior, so it is said.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
+
+from probes.scale import IntArray
 from probes.words import are, count
 from runs.formats.beside import Beside
 from runs.formats.fields import plain_name
 from runs.formats.record import listed, shown
 from runs.formats.rows import LENGTH
+from runs.texts import TextFacts, equals
 
 EMPTY_ALERT = 0.2
 """Share of empty responses under a condition from which on it is an alert."""
@@ -34,45 +37,44 @@ POOLED = ("checkpoint", "step", "global_step", "model", "model_id", "model_name"
 """Columns that tell conditions apart; several values within a side are pooled."""
 
 
-def alerts(
-    labels: Sequence[str], prompt_N: Sequence[int], condition_N: Sequence[int], response_N: Sequence[str]
-) -> tuple[str, ...]:
+def alerts(labels: Sequence[str], prompt_N: IntArray, condition_N: IntArray, facts: TextFacts) -> tuple[str, ...]:
     """Alerts about N responses to prompts (by index) under conditions named `labels`."""
-    found = list(_empty(labels, condition_N, response_N))
+    found = list(_empty(labels, condition_N, facts))
     if len(labels) == 2:
-        found += _identical(prompt_N, condition_N, response_N)
+        found += _identical(prompt_N, condition_N, facts)
         found += _hardly_paired(labels, prompt_N, condition_N)
     return tuple(found)
 
 
-def _empty(labels: Sequence[str], condition_N: Sequence[int], response_N: Sequence[str]) -> Iterator[str]:
-    total = Counter(condition_N)
-    empty = Counter(at for at, text in zip(condition_N, response_N, strict=True) if not text.strip())
+def _empty(labels: Sequence[str], condition_N: IntArray, facts: TextFacts) -> Iterator[str]:
+    total = np.bincount(condition_N, minlength=len(labels)).tolist()
+    empty = np.bincount(condition_N[facts.blank_N], minlength=len(labels)).tolist()
     for index, label in enumerate(labels):
         if empty[index] >= EMPTY_ALERT * total[index] > 0:
             yield f"{percent(empty[index] / total[index])} of the responses {label} are empty or only white space"
 
 
-def _identical(prompt_N: Sequence[int], condition_N: Sequence[int], response_N: Sequence[str]) -> Iterator[str]:
+def _identical(prompt_N: IntArray, condition_N: IntArray, facts: TextFacts) -> Iterator[str]:
     """Responses that both sides gave to one prompt, counted with their multiplicity."""
-    counts: dict[int, tuple[Counter[str], Counter[str]]] = defaultdict(lambda: (Counter(), Counter()))
-    lengths = []
-    for prompt, condition, text in zip(prompt_N, condition_N, response_N, strict=True):
-        if text.strip():
-            counts[prompt][condition][text] += 1
-            lengths.append(len(text))
-    common = sum((before & after).total() for before, after in counts.values())
-    possible = sum(min(before.total(), after.total()) for before, after in counts.values())
+    filled = np.flatnonzero(~facts.blank_N)
+    if not len(filled):
+        return
+    prompt_F, at_F = prompt_N[filled], condition_N[filled]
+    counts_Q2 = np.bincount(2 * prompt_F + at_F, minlength=2 * (int(prompt_F.max()) + 1)).reshape(-1, 2)
+    possible = int(counts_Q2.min(axis=1).sum())
     if not possible:
         return
-    limit = IDENTICAL_ALERT if median(lengths) >= SHORT else SHORT_IDENTICAL_ALERT
+    text_F = equals(np.column_stack([prompt_F.astype(np.uint64), facts.digest_N2[filled]]))
+    counts_T2 = np.bincount(2 * text_F + at_F, minlength=2 * (int(text_F.max()) + 1)).reshape(-1, 2)
+    common = int(counts_T2.min(axis=1).sum())
+    limit = IDENTICAL_ALERT if np.median(facts.length_N[filled]) >= SHORT else SHORT_IDENTICAL_ALERT
     if common >= limit * possible:
         yield f"{percent(common / possible)} of the responses are identical on both sides: was the adapter loaded?"
 
 
-def _hardly_paired(labels: Sequence[str], prompt_N: Sequence[int], condition_N: Sequence[int]) -> Iterator[str]:
-    prompts = [{p for p, at in zip(prompt_N, condition_N, strict=True) if at == index} for index in range(2)]
-    common = len(prompts[0] & prompts[1])
+def _hardly_paired(labels: Sequence[str], prompt_N: IntArray, condition_N: IntArray) -> Iterator[str]:
+    prompts = [np.unique(prompt_N[condition_N == index]) for index in range(2)]
+    common = len(np.intersect1d(prompts[0], prompts[1]))
     for label, found in zip(labels, prompts, strict=True):
         if 2 * common < len(found):
             yield f"only {common} of {count(len(found), 'prompt')} {label} {are(common)} on the other side too"
@@ -85,14 +87,14 @@ def missing(labels: Sequence[str], counts: Mapping[int, int]) -> list[str]:
     return [f"missing responses (null) were left out: {_by_label(labels, counts)}"]
 
 
-def empty(labels: Sequence[str], condition_N: Sequence[int], response_N: Sequence[str]) -> list[str]:
+def empty(labels: Sequence[str], condition_N: IntArray, facts: TextFacts) -> list[str]:
     """Empty responses: kept, by condition."""
-    counts = Counter(at for at, text in zip(condition_N, response_N, strict=True) if not text.strip())
+    counts = Counter(condition_N[facts.blank_N].tolist())
     return [f"empty responses were kept: {_by_label(labels, counts)}"] if counts else []
 
 
 def thinking(
-    labels: Sequence[str], condition_N: Sequence[int], counts: Mapping[int, int], stripped: bool
+    labels: Sequence[str], condition_N: IntArray, counts: Mapping[int, int], stripped: bool
 ) -> tuple[list[str], list[str]]:
     """Notes and warnings about thinking blocks before the answer."""
     if not any(counts.values()):
@@ -109,10 +111,10 @@ def thinking(
 
 def sampled_differently(
     labels: Sequence[str],
-    prompt_N: Sequence[int],
-    condition_N: Sequence[int],
-    response_N: Sequence[str],
-    finish_N: Sequence[str | None],
+    prompt_N: IntArray,
+    condition_N: IntArray,
+    facts: TextFacts,
+    finish_N: Iterable[str | None],
     settings: Mapping[str, Sequence[set[object]]],
 ) -> list[str]:
     """Warnings where the conditions were not sampled alike. settings: values by name and condition."""
@@ -124,14 +126,15 @@ def sampled_differently(
                 f"{listed(sorted(one, key=str), 3)} {label}" for one, label in zip(values, labels, strict=True)
             )
             found.append(f"{name} differs ({said}): that difference is measured too")
-    cut = Counter(at for at, reason in zip(condition_N, finish_N, strict=True) if reason == LENGTH)
+    is_cut_N = np.fromiter((reason == LENGTH for reason in finish_N), dtype=bool)
+    cut = Counter(condition_N[is_cut_N].tolist())
     shares = _shares(labels, condition_N, cut)
     if max(shares) - min(shares) >= CUT_DIFFERENCE:
         said = " and ".join(f"{percent(share)} {label}" for share, label in zip(shares, labels, strict=True))
         found.append(f"responses cut at the length limit: {said}: that difference is measured too")
     elif max(shares) >= CUT_DIFFERENCE:
         found.append(f"{percent(max(shares))} of the responses were cut at the length limit under every condition")
-    return found + _repeated(labels, prompt_N, condition_N, response_N)
+    return found + _repeated(labels, prompt_N, condition_N, facts)
 
 
 def settings_of(
@@ -172,27 +175,33 @@ def pooled(labels: Sequence[str], beside: Beside, condition_N: Sequence[int]) ->
     return found
 
 
-def _repeated(
-    labels: Sequence[str], prompt_N: Sequence[int], condition_N: Sequence[int], response_N: Sequence[str]
-) -> list[str]:
+def _repeated(labels: Sequence[str], prompt_N: IntArray, condition_N: IntArray, facts: TextFacts) -> list[str]:
     """Draws that are all the same are one draw counted several times."""
-    groups: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for prompt, at, text in zip(prompt_N, condition_N, response_N, strict=True):
-        groups[at, prompt].append(text)
+    if not len(prompt_N):
+        return []
+    groups = int(prompt_N.max()) + 1
+    group_N = condition_N * groups + prompt_N
+    size_G = np.bincount(group_N, minlength=groups * len(labels))
+    filled_G = np.bincount(group_N[facts.length_N > 0], minlength=len(size_G)) > 0
+    text_N = equals(np.column_stack([group_N.astype(np.uint64), facts.digest_N2]))
+    _, first_T = np.unique(text_N, return_index=True)
+    texts_G = np.bincount(group_N[first_T], minlength=len(size_G))
+    several_G = (size_G > 1) & filled_G
     found = []
     for index, label in enumerate(labels):
-        several = [texts for (at, _), texts in groups.items() if at == index and len(texts) > 1 and any(texts)]
-        same = sum(len(set(texts)) == 1 for texts in several)
-        if several and same >= REPEATED * len(several):
+        own = slice(index * groups, (index + 1) * groups)
+        several = int(several_G[own].sum())
+        same = int((several_G[own] & (texts_G[own] == 1)).sum())
+        if several and same >= REPEATED * several:
             found.append(
-                f"{percent(same / len(several))} of the prompts have several responses {label} that are all the "
+                f"{percent(same / several)} of the prompts have several responses {label} that are all the "
                 "same (temperature 0?): repeated draws say nothing new, so the intervals are too narrow"
             )
     return found
 
 
-def _shares(labels: Sequence[str], condition_N: Sequence[int], counts: Mapping[int, int]) -> list[float]:
-    total = Counter(condition_N)
+def _shares(labels: Sequence[str], condition_N: IntArray, counts: Mapping[int, int]) -> list[float]:
+    total = np.bincount(condition_N, minlength=len(labels)).tolist()
     return [counts.get(index, 0) / max(total[index], 1) for index in range(len(labels))]
 
 

@@ -20,7 +20,7 @@ _HashArray = NDArray[np.uint64]
 
 
 def assign_splits(
-    sample_ids: Sequence[str],
+    sample_ids: Iterable[str],
     prompt_N: IntArray,
     checkpoint_N: IntArray,
     seed: int,
@@ -36,16 +36,17 @@ def assign_splits(
     prompts.
     Raises ValueError when ids repeat.
     """
-    if len(set(sample_ids)) < len(sample_ids) or len(set(prompt_ids)) < len(prompt_ids):
+    hash_N2 = _hashes("sample", seed, sample_ids, len(prompt_N))
+    if len(np.unique(hash_N2, axis=0)) < len(hash_N2) or len(set(prompt_ids)) < len(prompt_ids):
         raise ValueError("ids of samples and prompts must all be different")
-    if not len(sample_ids):
+    if not len(hash_N2):
         return np.zeros(0, dtype=np.int8)
     groups_G2, group_N = _groups(prompt_N, checkpoint_N)
     size_G = np.bincount(group_N)
     if 2 * np.count_nonzero(size_G >= 3) > len(size_G):
         names = (f"{checkpoint} {prompt_ids[prompt]}" for prompt, checkpoint in groups_G2)
         tie_G = _hashes("group", seed, names, len(groups_G2))[:, 1] % 2 == 0
-        return _divide(group_N, _hashes("sample", seed, sample_ids, len(sample_ids)), size_G, tie_G)
+        return _divide(group_N, hash_N2, size_G, tie_G)
     used_Q, used_index_N = np.unique(prompt_N, return_inverse=True)
     one_group_Q = np.zeros(len(used_Q), dtype=np.int64)
     hash_Q2 = _hashes("prompt", seed, (prompt_ids[prompt] for prompt in used_Q), len(used_Q))

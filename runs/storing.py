@@ -2,14 +2,16 @@
 know about the data."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from probes.errors import InputError
+from probes.scale import IntArray
 from runs import observations
 from runs.directory import Run
 from runs.formats.fields import Named
@@ -19,6 +21,7 @@ from runs.manifest import Control, InputRecord, Sampling
 from runs.pairing import PairBy, Pairing, pair
 from runs.schema import PROMPTS_SCHEMA, SAMPLES_SCHEMA
 from runs.scores import Scores, as_score, join_scores, scores_beside
+from runs.texts import TextFacts, rank_among_equals
 
 CHUNK = 20_000
 """Samples handed over at a time."""
@@ -97,12 +100,12 @@ def create_run(
     pairing = pair(
         responses.prompts, responses.text_N, responses.id_N, responses.condition_N, labels, options.pair_by
     )
-    prompt_N = pairing.prompt_N.tolist()
-    scores = scores_beside(responses.beside, prompt_N, responses.condition_N)
+    scores = scores_beside(responses.beside, pairing.prompt_N.tolist(), responses.condition_N)
     _join_files(scores, responses, options, len(labels))
-    alerts = observations.alerts(labels, prompt_N, responses.condition_N, responses.response_N)
+    condition_N, facts = np.asarray(responses.condition_N, dtype=np.int64), TextFacts.of(responses.response_N)
+    alerts = observations.alerts(labels, pairing.prompt_N, condition_N, facts)
     settings = observations.settings_of(responses.beside, metadata, responses.condition_N, len(labels))
-    more_notes, warnings = _observed(labels, prompt_N, responses, settings, options)
+    more_notes, warnings = _observed(labels, pairing.prompt_N, condition_N, facts, responses, settings, options)
     notes = [*notes, *pairing.notes, *scores.notes, *more_notes]
     warnings = [*alerts, *pairing.warnings, *warnings]
     run = Run.create(
@@ -131,19 +134,21 @@ def _join_files(scores: Scores, responses: Responses, options: ImportOptions, co
 
 def _observed(
     labels: Sequence[str],
-    prompt_N: Sequence[int],
+    prompt_N: IntArray,
+    condition_N: IntArray,
+    facts: TextFacts,
     responses: Responses,
     settings: Mapping[str, Sequence[set[object]]],
     options: ImportOptions,
 ) -> tuple[list[str], list[str]]:
     """Notes and warnings about the responses."""
-    at_N, text_N = responses.condition_N, responses.response_N
-    notes = observations.empty(labels, at_N, text_N)
-    more, warnings = observations.thinking(labels, at_N, responses.thinking, options.thinking == "strip")
+    notes = observations.empty(labels, condition_N, facts)
+    more, warnings = observations.thinking(labels, condition_N, responses.thinking, options.thinking == "strip")
     warnings += observations.missing(labels, responses.missing)
-    warnings += observations.sampled_differently(labels, prompt_N, at_N, text_N, responses.finish_N, settings)
+    finish_N = responses.finish_N
+    warnings += observations.sampled_differently(labels, prompt_N, condition_N, facts, finish_N, settings)
     if options.axis is None and options.by is None:
-        warnings += observations.pooled(labels, responses.beside, at_N)
+        warnings += observations.pooled(labels, responses.beside, responses.condition_N)
     return notes + more, warnings
 
 
@@ -176,53 +181,52 @@ def _samples(responses: Responses, pairing: Pairing, scores: Scores, values: Seq
     """The samples in the order they were read."""
     wanted = [SAMPLES_SCHEMA.field(name) for name in SAMPLES_SCHEMA.names if name not in ("split", "token_ids")]
     ids = _sample_ids(responses, values)
-    prompt_N = pairing.prompt_N.tolist()
-    draws = _draws(responses, prompt_N)
-    for start in range(0, len(ids), CHUNK):
-        end = min(start + CHUNK, len(ids))
+    draw_N = _draws(responses, pairing.prompt_N)
+    for start in range(0, len(draw_N), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        texts = responses.response_N[chunk]
         yield pa.table(
             {
-                "sample_id": ids[start:end],
-                "prompt_id": [pairing.prompt_ids_Q[prompt] for prompt in prompt_N[start:end]],
-                "checkpoint": responses.condition_N[start:end],
-                "draw": draws[start:end],
-                "response": responses.response_N[start:end],
-                "finish_reason": responses.finish_N[start:end],
-                "logprob": responses.logprob_N[start:end],
-                "scores": scores.json(start, end),
+                "sample_id": list(islice(ids, len(texts))),
+                "prompt_id": [pairing.prompt_ids_Q[prompt] for prompt in pairing.prompt_N[chunk].tolist()],
+                "checkpoint": responses.condition_N[chunk],
+                "draw": draw_N[chunk],
+                "response": texts,
+                "finish_reason": responses.finish_N[chunk],
+                "logprob": responses.logprob_N[chunk],
+                "scores": scores.json(start, start + len(texts)),
             },
             schema=pa.schema(wanted),
         )
 
 
-def _sample_ids(responses: Responses, values: Sequence[str]) -> list[str]:
+def _sample_ids(responses: Responses, values: Sequence[str]) -> Iterator[str]:
     """Ids by content: condition, prompt, response, and which of several equal ones; whatever the order of rows.
 
     So the same data gets the same ids, and with the run's seed the same splits, however often it is imported.
     """
+    digests = b"".join(content.digest() for content in _contents(responses, values))
+    rank_N = rank_among_equals(np.frombuffer(digests, dtype="<u8").reshape(-1, 2))
+    for content, rank in zip(_contents(responses, values), rank_N.tolist(), strict=True):
+        content.update(b"\n%d" % rank)
+        yield content.hexdigest()[:20]
+
+
+def _contents(responses: Responses, values: Sequence[str]) -> Iterator["hashlib.blake2b"]:
+    """A hash of each response with its prompt and condition."""
     turns = (repr(prompt.turns).encode() for prompt in responses.prompts)
     prompt_hashes = [hashlib.blake2b(one, digest_size=16).digest() for one in turns]
-    seen: Counter[bytes] = Counter()
-    found = []
     for text, at, response in zip(responses.text_N, responses.condition_N, responses.response_N, strict=True):
         content = hashlib.blake2b(prompt_hashes[text], digest_size=16)
         content.update(f"{values[at]}\n{response}".encode())
-        key = content.digest()
-        content.update(b"\n%d" % seen[key])
-        seen[key] += 1
-        found.append(content.hexdigest()[:20])
-    return found
+        yield content
 
 
-def _draws(responses: Responses, prompt_N: Sequence[int]) -> list[int]:
+def _draws(responses: Responses, prompt_N: IntArray) -> IntArray:
     """The given numbers of the draws where they tell the draws of a prompt and condition apart, else counted."""
-    places = list(zip(prompt_N, responses.condition_N, strict=True))
-    given = [draw for draw in responses.draw_N if draw is not None]
-    if len(given) == len(places) and len(set(zip(places, given, strict=True))) == len(places):
-        return given
-    counts: Counter[tuple[int, int]] = Counter()
-    found = []
-    for place in places:
-        found.append(counts[place])
-        counts[place] += 1
-    return found
+    place_N2 = np.column_stack([prompt_N, responses.condition_N])
+    if all(draw is not None for draw in responses.draw_N):
+        given_N = np.asarray(responses.draw_N, dtype=np.int64)
+        if not rank_among_equals(np.column_stack([place_N2, given_N])).any():
+            return given_N
+    return rank_among_equals(place_N2)

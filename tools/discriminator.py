@@ -187,7 +187,9 @@ def _learned(texts: Sequence[str], layout: Layout, seed: int) -> IntArray:
     """The rows to learn from, within both limits: one a prompt and side in turn, prompts in random order."""
     place_N, rank_N = places(layout, seed)
     order = np.lexsort((layout.side_N, place_N, rank_N))[:TRAINING_SAMPLES]
-    read = np.cumsum([min(len(texts[i]), CHARACTERS_READ) for i in order])
+    rows = np.sort(order)  # texts may lie in a file, where they are read in order
+    size_R = np.array([min(len(texts[row]), CHARACTERS_READ) for row in rows.tolist()])
+    read = np.cumsum(size_R[np.searchsorted(rows, order)])
     return np.sort(order[read <= TRAINING_CHARACTERS])
 
 
@@ -197,19 +199,29 @@ def score_features(scores_NM: FloatArray) -> sparse.csr_matrix:
     Levels are cut at quantiles that are values themselves, so that a rare value keeps its own level. A missing
     score takes the mean of each indicator: that it is missing tells nothing.
     """
-    blocks = [_indicators(column_N) for column_N in scores_NM.T]
+    blocks = [
+        sparse.vstack([_indicators(*found, column_N[at : at + PIECE]) for at in range(0, len(column_N), PIECE)])
+        for column_N in scores_NM.T
+        for found in [_levels_of(column_N)]
+    ]
     return sparse.csr_matrix(sparse.hstack(blocks, format="csr") / np.float32(np.sqrt(len(blocks))))
 
 
-def _indicators(column_N: FloatArray) -> sparse.csr_matrix:
-    present_N = ~np.isnan(column_N)
-    if not present_N.any():
-        return sparse.csr_matrix(np.zeros((len(column_N), 1), dtype=np.float32))
+def _levels_of(column_N: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The cuts between the levels of a score, and how frequent each level is [V]; one that never is, without any."""
+    present_N = column_N[~np.isnan(column_N)]
+    if not len(present_N):
+        return np.zeros(0), np.zeros(1)
     quantiles = np.linspace(0, 1, SCORE_LEVELS + 1)[:-1]
-    cuts = np.unique(np.quantile(column_N[present_N], quantiles, method="inverted_cdf"))
+    cuts = np.unique(np.quantile(present_N, quantiles, method="inverted_cdf"))
+    return cuts, np.bincount(np.searchsorted(cuts, present_N), minlength=len(cuts) + 1) / len(present_N)
+
+
+def _indicators(cuts: FloatArray, frequency_V: FloatArray, column_N: FloatArray) -> sparse.csr_matrix:
+    """Indicators [N, V] of the level of each row; the frequencies where it has none."""
     level_N = np.searchsorted(cuts, column_N)
-    frequency_V = np.bincount(level_N[present_N], minlength=len(cuts) + 1) / present_N.sum()
-    dense_NV = np.where(present_N[:, None], level_N[:, None] == np.arange(len(cuts) + 1), frequency_V)
+    is_level_NV = level_N[:, None] == np.arange(len(frequency_V))
+    dense_NV = np.where(np.isnan(column_N)[:, None], frequency_V, is_level_NV)
     return sparse.csr_matrix(dense_NV.astype(np.float32))
 
 

@@ -1,5 +1,6 @@
 """What stands beside the responses: single values by column, among which are scores and settings of sampling."""
 
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -65,10 +66,12 @@ class Beside:
     def _put(self, name: str, value: Scalar, index: int) -> None:
         if value != value or name in self._texts:
             return
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            self._texts.add(name)
-            self._columns.pop(name, None)
-            return
+        if isinstance(value, str):
+            if len(value) > MAX_TEXT:
+                self._texts.add(name)
+                self._columns.pop(name, None)
+                return
+            value = sys.intern(str(value))  # one object for the same value in many rows
         column = self._columns.get(name)
         if column is None:
             if len(self._columns) >= MAX_COLUMNS:

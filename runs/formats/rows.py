@@ -5,6 +5,7 @@ object where text belongs is refused.
 """
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from runs.formats.beside import Beside
 from runs.formats.chat import Prompt, Turn, chat_in_text, chat_prompt, is_chat, plain_prompt, tidy, turns_of
 from runs.formats.fields import SYSTEM, FieldPath, Plan, is_missing, plain_name, text_paths
 from runs.formats.record import Record, Source, kind_of, listed, refuse, shown
+from runs.texts import SpilledTexts
 
 Thinking = Literal["keep", "strip"]
 
@@ -38,7 +40,7 @@ class Responses:
     domain_N: list[str | None] = field(default_factory=list)
     condition_N: list[int] = field(default_factory=list)
     draw_N: list[int | None] = field(default_factory=list)
-    response_N: list[str] = field(default_factory=list)
+    response_N: list[str] | SpilledTexts = field(default_factory=list)
     finish_N: list[str | None] = field(default_factory=list)
     logprob_N: list[float | None] = field(default_factory=list)
     beside: Beside = field(default_factory=Beside)
@@ -208,7 +210,7 @@ class _Reader:
             return None
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # a data frame makes floats of whole numbers where some are missing
-        return whole_text(str(value))
+        return sys.intern(whole_text(str(value)))  # one object for the same id in many rows
 
     def _draw(self, fields: Mapping[str, Any]) -> int | None:
         text = self._label(self.plan.draw, fields)
