@@ -45,6 +45,8 @@ LEAST_THROUGHPUT = 0.8
 PROVIDERS = ("openai", "anthropic")
 CRITERIA = (1, 6)
 SEED = 20250828
+JUDGE_COMMAND = (sys.executable, "-m", "benchmarks.judging", "--judge")
+"""What judges in a process of its own; followed by spec, folder and count."""
 RESULTS = Path(__file__).parent / "results" / "judging.json"
 
 
@@ -281,7 +283,7 @@ class Memory:
 def remembered(spec: str, judgments: int) -> Memory:
     """What a process that judges reports, and then one that finds all of it."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.judging", "--judge", spec, folder, str(judgments)]
+        command = [*JUDGE_COMMAND, spec, folder, str(judgments)]
         first, second = (json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in "ab")
     assert (first["sent"], second["sent"]) == (judgments, 0)
     resident = {int(count): size for count, size in first["resident"].items()}

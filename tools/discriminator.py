@@ -208,7 +208,7 @@ def score_features(scores_NM: FloatArray) -> sparse.csr_matrix:
 
 
 def _levels_of(column_N: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The cuts between the levels of a score, and how frequent each level is [V]; one that never is, without any."""
+    """The cuts between the levels of a score, and how frequent each level is [V]; zero without scores."""
     present_N = column_N[~np.isnan(column_N)]
     if not len(present_N):
         return np.zeros(0), np.zeros(1)
