@@ -36,7 +36,7 @@ def judge(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
         p_values(
             select.value_N,
             select.layout,
-            bench.levels(racing)[select.row_N],
+            bench.levels(racing, select.row_N),
             bench.comparison.claim,
             black_box=bench.comparison.mode == "black-box",
             seed=seed_of(bench, P_VALUES, state["round"]),
@@ -62,7 +62,7 @@ def select(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
         selection = greedy(
             part.value_N,
             part.layout,
-            bench.levels(judged)[part.row_N],
+            bench.levels(judged, part.row_N),
             bench.comparison.claim,
             black_box=bench.comparison.mode == "black-box",
             seed=seed_of(bench, GREEDY, state["round"]),
