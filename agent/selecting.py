@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from agent.settings import DiscoverSettings
-from agent.state import CandidateState, DiscoveryState, is_judged, replaced
+from agent.state import TAKEN_OUT, UNDONE, CandidateState, DiscoveryState, everything_tried, is_judged, replaced
 from agent.workbench import Workbench
 from tools.nulls import p_values, q_values
 from tools.selection import greedy
@@ -70,7 +70,7 @@ def select(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
             min_gain=bench.settings.min_gain,
             max_parameters=bench.settings.max_parameters,
             resamples=bench.settings.resamples,
-            raced_out=left_behind(state["candidates"]),
+            raced_out=left_behind(everything_tried(state)),
         )
         grown, ended = [judged[j]["id"] for j in selection.chosen], selection.stopped_because
     else:
@@ -82,10 +82,14 @@ def select(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
 
 
 def left_behind(candidates: Sequence[CandidateState]) -> int:
-    """How many candidates of language models were found worse on read than those that went on to select, by a race
-    or for want of budget."""
+    """How many candidates were looked at and are not among those that are selected from: those of language models
+    that were found worse on read, by a race or for want of budget, and all that a person saw and took out."""
     return sum(
-        is_judged(one) and not one["control"] and one["status"] in ("raced out", "racing") for one in candidates
+        not one["control"]
+        and (
+            one["dropped"] in (TAKEN_OUT, UNDONE) or (is_judged(one) and one["status"] in ("raced out", "racing"))
+        )
+        for one in candidates
     )
 
 

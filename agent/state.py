@@ -14,6 +14,9 @@ Status = Literal["proposed", "screened out", "raced out", "held back", "racing",
 """`screened out`: not worth measuring; `raced out`: dropped on read, counts with p = 1; `held back`: much like an
 earlier one, judged in the next round; `set aside`: judged, then taken out by a person, counts with its p."""
 
+TAKEN_OUT, UNDONE = "dropped by a person", "undone by a person"
+"""Why a candidate went, where a person took it out; that it was tried still counts."""
+
 
 class ScaleState(TypedDict):
     kind: ScaleKind

@@ -60,9 +60,9 @@ def greedy(
     """Grow a set of at most `max_parameters` columns of levels [N, J] from `start`, on the select split.
 
     values_N: signed evidence, or labels in black-box mode. min_gain: dissimilarity below which nothing is added.
-    raced_out: candidates that have no column because a race dropped them as the worst on read. They count in the
-    largest that chance shows, and there are as many resamples as these would need: read may share its prompts with
-    select, and what is best there by chance of the prompts is best here too.
+    raced_out: candidates that have no column because a race dropped them as the worst on read, or a person who saw
+    them. They count in the largest that chance shows, and there are as many resamples as these would need: read
+    may share its prompts with select, and what is best there by chance of the prompts is best here too.
     """
     chosen = list(start)
     steps: list[Step] = []

@@ -9,15 +9,23 @@ from collections.abc import Sequence
 
 from agent.screening import with_status
 from agent.settings import shown
-from agent.state import NO_SCRIPT, CandidateState, DiscoveryState, Status, by_id, everything_tried, replaced
+from agent.state import (
+    NO_SCRIPT,
+    TAKEN_OUT,
+    UNDONE,
+    CandidateState,
+    DiscoveryState,
+    Status,
+    by_id,
+    everything_tried,
+    replaced,
+)
 from probes.errors import InputError
 
 UNDO, REDO = "undo", "redo"
 PERSON = "person"
 """The origin of a candidate that a person brought in."""
 
-TAKEN_OUT = "dropped by a person"
-UNDONE = "undone by a person"
 MOST_TOLD = 1000
 """Characters of one piece of guidance, or of one note."""
 

@@ -10,7 +10,7 @@ from agent.plan import calls_of_round
 from agent.progress import Silent
 from agent.proposer_tools import PILOT
 from agent.selecting import left_behind
-from agent.state import CandidateState
+from agent.state import TAKEN_OUT, UNDONE, CandidateState
 from tests.agent.read_by_models import coding_run, settings
 from tests.servers.chat import ChatServer
 from tests.servers.reader import ReaderWithControl
@@ -53,10 +53,14 @@ def test_judging_all_ends_where_the_budget_does(tmp_path: Path) -> None:
     assert all(one.p_value is None for one in report.candidates)
 
 
-def test_only_what_a_judge_read_and_did_not_take_on_to_select_is_left_behind() -> None:
-    def one(status: str, judge: str = "openai:m", control: bool = False) -> CandidateState:
-        return {"status": status, "judge": judge, "control": control}  # type: ignore[typeddict-item]
+def test_what_a_judge_did_not_take_on_to_select_and_what_a_person_took_out_is_left_behind() -> None:
+    def one(
+        status: str, judge: str = "openai:m", control: bool = False, dropped: str | None = None
+    ) -> CandidateState:
+        return {"status": status, "judge": judge, "control": control, "dropped": dropped}  # type: ignore[typeddict-item]
 
     here = [one("judged"), one("screened out"), one("raced out", control=True), one("raced out", judge="code:x")]
     assert left_behind(here) == 0
     assert left_behind([*here, one("raced out"), one("racing")]) == 2
+    by_person = [one("set aside", dropped=TAKEN_OUT), one("raced out", judge="code:x", dropped=UNDONE)]
+    assert left_behind([*here, *by_person, one("set aside", control=True, dropped=TAKEN_OUT)]) == 2
