@@ -5,6 +5,7 @@ of the time that it takes undisturbed, and lets it come to its end.
 """
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,12 @@ from tests.torture.tally import Tally, tallied
 
 TIMES = {"created", "when", "sha256", "size"}
 """What a manifest holds that depends on when something was done."""
+
+PLACE = "at work"
+"""Where commands run, spared and killed: reports tell the paths of files."""
+
+OWN_ID = re.compile(r"(?<=batch )[0-9a-f]{8}\b")
+"""By which a batch tells its own measurements from those of another of the same name."""
 
 SAME_BYTES = {".npy", ".parquet", ".safetensors", ".jsonl"}
 
@@ -87,9 +94,16 @@ def lines_of(base: Path) -> list[tuple[str, list[str]]]:
         ("guide", ["repl", "imported", "--name", "guided", "--script", "session.txt"]),
         ("measure", ["measure", "words,sentences", "imported", "--name", "known"]),
         ("report", ["report", "imported", "--rebuild"]),
+        ("batch", ["batch", "plan.yaml", "--out", "batch", "--transfer"]),
     ]
 
 
+PLAN = """\
+settings: {seed: 1}
+jobs:
+  first: {before: before.jsonl, after: after.jsonl}
+  second: {before: before-2.jsonl, after: after-2.jsonl}
+"""
 SESSION = "look\nresidual\ntry words\nadd words\ngreedy\nnote enough\nreport\n"
 
 
@@ -100,13 +114,15 @@ def put(folder: Path) -> None:
     tiny.save_rows(folder / "data.jsonl", rows)
     tiny.save_rows(folder / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"Is {n} odd?"} for n in range(8)])
     rng = np.random.default_rng(0)
-    for side, longest in (("before", 30), ("after", 10)):
-        said = [
-            {"prompt": f"Question {n}?", "response": " ".join(["so"] * int(rng.integers(3, longest)))}
-            for n in range(8)
-            for _ in range(8)
-        ]
-        tiny.save_rows(folder / f"{side}.jsonl", said)
+    for domain, question in (("", "Question"), ("-2", "Riddle")):
+        for side, longest in (("before", 30), ("after", 10)):
+            said = [
+                {"prompt": f"{question} {n}?", "response": " ".join(["so"] * int(rng.integers(3, longest)))}
+                for n in range(8)
+                for _ in range(8)
+            ]
+            tiny.save_rows(folder / f"{side}{domain}.jsonl", said)
+    (folder / "plan.yaml").write_text(PLAN)
     (folder / "session.txt").write_text(SESSION)
 
 
@@ -117,18 +133,20 @@ def stages(folder: Path, only: Sequence[str] = ()) -> Iterator[Stage]:
     base = tiny.save_model(folder / "base", layers=2)
     wanted = [(name, arguments) for name, arguments in lines_of(base) if not only or name in only]
     for number, (name, arguments) in enumerate(wanted, 1):
-        after = folder / str(number)
-        shutil.copytree(before, after)
+        place, after = folder / PLACE, folder / str(number)
+        shutil.copytree(before, place)
         began = time.monotonic()
-        killed_after(None, command(*arguments), after)
-        yield Stage(name, before, after, arguments, time.monotonic() - began)
+        killed_after(None, command(*arguments), place)
+        seconds = time.monotonic() - began
+        place.rename(after)
+        yield Stage(name, before, after, arguments, seconds)
         before = after
 
 
-def attempt(kill: Kill, seed: int, folder: Path) -> bool:
+def attempt(kill: Kill, seed: int) -> bool:
     """Whether any kill hit the command; AssertionError where what it left is not what it should be."""
     rng = np.random.default_rng([seed, kill.number])
-    place = folder / "killed"
+    place = kill.stage.before.parent / PLACE
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(kill.stage.before, place)
     arguments = command(*kill.stage.arguments)
@@ -164,6 +182,8 @@ def differences(one: Path, other: Path) -> Iterator[str]:
 def _without_times(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_times(one) for key, one in value.items() if key not in TIMES}
+    if isinstance(value, str):
+        return OWN_ID.sub("", value)
     return [_without_times(one) for one in value] if isinstance(value, list) else value
 
 
@@ -171,4 +191,4 @@ def attack(count: int, seed: int, folder: Path) -> Tally:
     """So many killed commands, spread over the stages."""
     found = list(stages(folder / "stages"))
     kills = [Kill(found[number % len(found)], number) for number in range(count)]
-    return tallied(kills, partial(attempt, seed=seed, folder=folder))
+    return tallied(kills, partial(attempt, seed=seed))

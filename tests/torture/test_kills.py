@@ -15,7 +15,7 @@ def test_a_killed_command_leaves_what_a_spared_one_does(tmp_path: Path) -> None:
     found = list(kills.stages(tmp_path / "stages", ["import", "discover two files"]))
     tally = tallied(
         [kills.Kill(stage, number) for number, stage in enumerate(found)],
-        lambda kill: kills.attempt(kill, 1, tmp_path),
+        lambda kill: kills.attempt(kill, 1),
     )
     assert tally.failures == []
     assert tally.tried == 2
