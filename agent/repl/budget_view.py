@@ -22,7 +22,12 @@ def budget(state: DiscoveryState, bench: Workbench) -> View:
     limits = (
         (f"{spent.calls:,}", settings.max_calls, "calls", "--max-calls"),
         ("unknown" if spent.cost is None else f"{spent.cost:,.4f}", settings.max_cost, "dollars", "--max-cost"),
-        (f"{spent.seconds / 60:,.1f}", settings.max_minutes, "minutes at the session", "--max-minutes"),
+        (
+            f"{spent.seconds / 60:,.1f}",
+            settings.max_minutes,
+            "minutes of work",
+            "--max-minutes; the time at the prompt is not counted",
+        ),
     )
     lines = [
         f"{used} {what} of {'any number' if limit is None else f'{limit:,g}'} ({flag})"

@@ -79,7 +79,8 @@ def run_console(desk: Desk) -> None:
     desk.say("`help` lists the commands; anything else you write is guidance for proposers")
     while True:
         try:
-            line = prompt.prompt("> ")
+            with desk.waiting():
+                line = prompt.prompt("> ")
         except KeyboardInterrupt:
             desk.say("Ctrl-D ends the session; everything is kept")
             continue

@@ -1,6 +1,7 @@
 """What every command works with: the session, the screen, and the person's word on what an act may cost."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,15 @@ class Desk:
             return
         if self.ask is None:
             raise InputError(f"{expense}: more than --confirm-above lets pass; --yes confirms it")
-        if not self.ask(f"{expense}. Go on?"):
+        with self.waiting():
+            confirmed = self.ask(f"{expense}. Go on?")
+        if not confirmed:
             raise InputError("not done")
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Around what waits for a person: that takes none of the budget of minutes."""
+        judgments = self.bench.judgments
+        return nullcontext() if judgments is None else judgments.models.budget.waiting()
 
     def paid(self) -> str:
         """What language models took by now, in a few words; nothing where there are none."""

@@ -6,8 +6,8 @@ are in flight: no budget is ever exceeded. Towards its end calls therefore wait 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from probes.errors import InputError
 from tools.chat.interface import BudgetSpent
@@ -60,6 +60,15 @@ class Budget:
     def spent(self) -> Spent:
         """By now, calls in flight not included."""
         return Spent(self._calls, self._cost, self._seconds + time.monotonic() - self._began)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The block waits for a person, whose time is not the budget's."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._began += time.monotonic() - began
 
     @asynccontextmanager
     async def claim(self, most_cost: float | None) -> AsyncIterator[Claim]:

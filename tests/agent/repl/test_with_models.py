@@ -1,17 +1,25 @@
 """Sessions with language models: guidance, questions of a person's own, what they cost, and Ctrl-C at work."""
 
 import shutil
+import signal
 import threading
 import time
+from contextlib import nullcontext
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from agent.discovery import discover_run
+from agent.progress import Silent
+from agent.repl import console
 from agent.repl.acts import found, guided, set_of
 from agent.repl.asking import asked_for
-from agent.repl.prices import of_judging, of_proposing
-from agent.settings import DiscoverSettings
+from agent.repl.desk import Desk
+from agent.repl.prices import Expense, of_judging, of_proposing
+from agent.repl.screen import Relay, Screen
+from agent.settings import DiscoverSettings, ReplSettings
 from probes.errors import InputError, OutsideError
 from runs.directory import Run
 from runs.schema import LEDGER_FILE
@@ -201,6 +209,47 @@ class TestPrices:
             code, _, err = scripted(capfd, tmp_path, f"try {ASKED}\n", *arguments)
         assert code == 2
         assert "not tried: the budget of calls" in err
+
+
+class TestMinutes:
+    def test_those_in_which_a_person_is_waited_for_do_not_count(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An hour before each line and before each answer, by a clock that stands still but for these."""
+        now = 1000.0
+
+        def an_hour() -> None:
+            nonlocal now
+            now += 3600
+
+        lines, shown = iter(["set", "budget", "quit"]), list[str]()
+
+        class Slow:
+            def __init__(self, **settings: object) -> None: ...
+
+            def prompt(self, mark: str) -> str:
+                an_hour()
+                return next(lines)
+
+        def ask(question: str) -> bool:
+            an_hour()
+            return True
+
+        monkeypatch.setattr("tools.chat.budget.time", SimpleNamespace(monotonic=lambda: now))
+        monkeypatch.setattr(console, "PromptSession", Slow)
+        monkeypatch.setattr(signal, "signal", lambda number, handler: handler)
+        with ChatServer(ReaderWithControl()) as server, session_on(run, named(server)) as session:
+            screen = Screen(StringIO(), shown.append, Relay(lambda: nullcontext(Silent())))
+            desk = Desk(session, screen, ReplSettings(), ask)
+            desk.require_word(Expense(1, 1e6))
+            console.run_console(desk)
+            judgments = session.bench.judgments
+            assert judgments is not None
+            assert now == 1000 + 4 * 3600
+            assert judgments.models.budget.spent.seconds == 0
+        assert "0.0 minutes of work of any number (--max-minutes; the time at the prompt is not counted)" in (
+            " ".join("".join(shown).split())
+        )
 
 
 class TestStopped:

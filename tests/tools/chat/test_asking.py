@@ -192,6 +192,23 @@ def test_a_budget_of_minutes_holds_over_resumes(tmp_path: Path) -> None:
             run(asker(server, tmp_path, max_minutes=0.01).ask(request("b"), "judge"))
 
 
+def test_waiting_for_a_person_takes_none_of_the_minutes(tmp_path: Path) -> None:
+    with ChatServer(scripted("so")) as server:
+        asks = asker(server, tmp_path, max_minutes=0.01)
+        budget = asks._budget
+
+        async def after_a_pause() -> None:
+            for _ in range(2):
+                with budget.waiting():
+                    await asyncio.sleep(0.7)
+            await asks.ask(request("a"), "judge")
+            await asks.close()
+
+        run(after_a_pause())
+    spent = Ledger.open_to_read(tmp_path / "ledger.sqlite").spent("d1")
+    assert (spent.calls, spent.seconds < 0.6) == (1, True)
+
+
 def test_a_cost_limit_needs_a_price(tmp_path: Path) -> None:
     with ChatServer(scripted("so")) as server:
         with pytest.raises(InputError, match="price is unknown"):
