@@ -99,6 +99,7 @@ def check_run(path: Path | str) -> RunCheck:
         except OrderparamError as error:
             findings.append(Finding("damaged", shown(f"{DISCOVERIES_FOLDER}/{name}"), str(error)))
     findings += _left_behind(run, holder)
+    findings += _links(run)
     return RunCheck(
         run.path,
         run.manifest,
@@ -291,6 +292,12 @@ def _database(
         yield Finding("damaged", _inside(run, path), f"{shown(answer)}; {remedy}")
 
 
+def _links(run: Run) -> Iterator[Finding]:
+    """Files that lie elsewhere; linked adapters and the ledger of a batch are meant to."""
+    for name in sorted(one.name for one in run.path.iterdir() if one.is_symlink() and one.name != LEDGER_FILE):
+        yield Finding("note", shown(name), "a link: a copy of the run holds it only if what it leads to is copied")
+
+
 def _left_behind(run: Run, holder: Owner | None) -> Iterator[Finding]:
     """What killed processes left; files of an owner at work are his."""
     if holder is not None:
@@ -321,4 +328,5 @@ def _parts(run: Run) -> Iterator[Finding]:
 
 
 def _inside(run: Run, path: Path) -> str:
-    return shown(path.relative_to(run.path).as_posix())
+    """A path as it is told: what a link leads to lies elsewhere."""
+    return shown(path.relative_to(run.path).as_posix() if path.is_relative_to(run.path) else path)

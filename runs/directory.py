@@ -21,7 +21,7 @@ from probes.errors import InputError
 from probes.scale import FloatArray, IntArray
 from runs.arrays import read_loglik, read_scores, scores_digest
 from runs.columns import Batches, conform, read_parquet, require_unchanged, write_samples
-from runs.files import explained, remove_leftovers, shown, whole_file, write_table_whole
+from runs.files import explained, refuse_links, remove_leftovers, shown, whole_file, write_table_whole
 from runs.lock import hold, owner
 from runs.manifest import (
     MANIFEST_FILE,
@@ -164,7 +164,11 @@ class Run:
 
     @classmethod
     def open(cls, path: Path | str) -> "Run":
-        """The run at `path`. Raises InputError: no run there, another format version, a malformed `run.json`."""
+        """The run at `path`.
+
+        Raises InputError: no run there, another format version, a malformed `run.json`, a folder that is written
+        to and is a link to another one.
+        """
         path = Path(path)
         with explained(path, "read"):
             unfinished = staging_folder(path)
@@ -175,7 +179,10 @@ class Run:
                 "its import was stopped half way; import it again" if maker is None else f"{maker} is making it"
             )
             raise InputError(f"{shown(path)} is not there yet: {state}")
-        return cls(path, load_manifest(path))
+        run = cls(path, load_manifest(path))
+        written = [path / name for name in (DISCOVERIES_FOLDER, MEASURES_FOLDER, PARTS_FOLDER)]
+        refuse_links([*written, *(path / DISCOVERIES_FOLDER / name for name in run.discoveries())])
+        return run
 
     @classmethod
     def of_input(cls, path: Path | str, fingerprint: InputRecord) -> "Run | None":

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -161,6 +161,18 @@ def write_table_whole(path: Path, table: pa.Table) -> None:
     """Writes `table` as one Parquet file."""
     with table_writer(path, table.schema) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP)
+
+
+def refuse_links(folders: Iterable[Path]) -> None:
+    """Raises InputError for the first that is a symbolic link: what is written there would land somewhere else."""
+    for folder in folders:
+        with explained(folder, "read"):
+            linked = folder.is_symlink()
+        if linked:
+            raise InputError(
+                f"{shown(folder)} is a link to another folder, into which a run does not write; put the folder "
+                "itself in its place"
+            )
 
 
 def is_leftover(name: str) -> bool:

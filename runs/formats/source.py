@@ -96,7 +96,7 @@ def _require_file(path: Path, name: str) -> None:
 def _nearest(path: Path) -> str:
     if not path.parent.is_dir():
         return f"there is no folder {name_shown(path.parent)}"
-    names = [file.name for file in path.parent.iterdir()]
+    names = [file.name for file in path.parent.iterdir() if file.name != path.name]  # a link to nothing is there
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
     return f"did you mean {name_shown(path.parent / near[0])}?" if near else "check its name"
 

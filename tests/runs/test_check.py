@@ -354,3 +354,15 @@ def test_a_number_that_was_changed_in_a_database_is_noticed(run: Run) -> None:
     with pytest.raises(InputError, match="damaged"):
         again.judgments([b"key"])
     again.close()
+
+
+def test_a_file_that_lies_elsewhere_is_told_and_a_folder_that_does_is_refused(run: Run, tmp_path: Path) -> None:
+    samples = run.path / "samples.parquet"
+    samples.rename(tmp_path / "samples.parquet")
+    samples.symlink_to(tmp_path / "samples.parquet")
+    result = check_run(run.path)
+    assert result.sound
+    assert said(result) == [("note", "samples.parquet")]
+    (run.path / "discoveries" / "d2").symlink_to(tmp_path)
+    with pytest.raises(InputError, match=r"discoveries/d2 is a link to another folder"):
+        check_run(run.path)

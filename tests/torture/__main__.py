@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture import disk, documents, files, inputs, kills, pairs, secrets
+from tests.torture import disk, documents, files, inputs, kills, pairs, places, secrets
 from tests.torture.tally import Tally
 
 
@@ -32,6 +32,7 @@ ATTACKS = {
     "disk": Attack(disk.attack, 40),
     "kills": Attack(kills.attack, 200),
     "secrets": Attack(secrets.attack, len(secrets.leaks())),
+    "places": Attack(places.attack, len(list(places.places()))),
     "pairs": Attack(pairs.attack, 20),
 }
 
