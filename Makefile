@@ -35,7 +35,7 @@ test-vllm: $(VLLM_VENV)/.ready  ## the tests against a real vLLM on the CPU, in 
 	VLLM_CPU_KVCACHE_SPACE=1 OMP_WAIT_POLICY=PASSIVE $(VLLM_BIN)/python -m pytest -m vllm -s
 
 torture: $(VENV)/.test  ## the long versions of the attacks in SECURITY.md, about an hour
-	$(ONE_THREAD) $(BIN)/python -m tests.torture
+	$(ONE_THREAD) $(BIN)/python -m tests.torture --jobs 2
 
 lint: $(VENV)/.test  ## ruff (rules and format) and mypy --strict
 	$(BIN)/ruff check .
