@@ -9,6 +9,7 @@ from agent.comparison import Comparison
 from agent.models import Models
 from agent.state import CandidateState, scale_of
 from probes.scale import IntArray, Outcome
+from tools.chat.interface import Request
 from tools.chat.ledger import Judgment
 from tools.judging.judge import JUDGING, Item
 from tools.judging.verdicts import Criterion, is_sound
@@ -110,6 +111,11 @@ class Judgments:
         known_N = np.array([all(one.known_N[row] for one in told) for row in row_N.tolist()], dtype=bool)
         missing_N: IntArray = row_N[~known_N]
         return missing_N
+
+    def requests_for(self, candidates: Sequence[CandidateState], row_N: IntArray) -> list[Request]:
+        """The calls that `ensure` would make, second tries not counted."""
+        criteria = list(dict.fromkeys(map(criterion_of, candidates)))
+        return self.models.judge.requests(criteria, self._items(self.missing(candidates, row_N).tolist()))
 
     def calls_for(self, candidates: Sequence[CandidateState], row_N: IntArray) -> int:
         """Calls that `ensure` would make, verdicts asked again not counted."""

@@ -1,7 +1,7 @@
 """What a discovery with language models would send, how much of it, and what that would cost; nothing is sent.
 
-Numbers are upper limits for one round of proposals as large as is allowed, by a rule of thumb of four characters a
-token.
+Numbers are upper limits for rounds of proposals as large as is allowed, second tries not counted, by a rule of
+thumb of four characters a token and one call of a tool a turn.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from agent.contrasts import CHARACTERS, Reader
 from agent.judgments import criterion_of
 from agent.models import salt_of
 from agent.proposals import MOST_PROPOSED
-from agent.proposer import STEPS, opening
-from agent.proposer_tools import PILOT
+from agent.proposer import CHARACTERS_SHOWN, LOOK_TOKENS, STEPS, SUBMIT_TOKENS, opening
+from agent.proposer_tools import MOST_PILOTS, PILOT
 from agent.racing import FEWEST_RACING
 from agent.reading import read
 from agent.settings import DiscoverSettings
@@ -53,10 +53,7 @@ def plan_of(bench: Workbench) -> list[Sending]:
     state = {**state, **read(state, bench)}
     reader = Reader(state, bench, salt_of(bench.run))
     prompt = opening(state, bench, reader, CHARACTERS, tools=True)
-    planned = []
-    for spec in settings.proposers:
-        turns = settings.rounds * (STEPS + 1)
-        planned.append(sending("proposing", spec, turns, prompt, 500, settings))
+    planned = [proposing(spec, settings.rounds, prompt, settings) for spec in settings.proposers]
     if settings.judge_spec is not None and settings.proposers:
         planned.append(_judging(bench, settings.judge_spec))
     return planned
@@ -90,7 +87,7 @@ def _judging(bench: Workbench, spec: str) -> Sending:
     settings, comparison = bench.settings, bench.comparison
     proposed = len(settings.proposers) * (MOST_PROPOSED + 1)
     both = comparison.read.layout.samples + comparison.report.layout.samples
-    count = settings.rounds * sum(calls_of_round(proposed, bench))
+    count = settings.rounds * (sum(calls_of_round(proposed, bench)) + pilots_of_round(bench))
     count += both * calls_of(settings.max_parameters, settings)
     criteria = [QUESTION_LIKE] * min(settings.criteria_per_call, proposed)
     prompt = judge_example(bench, load_template(settings.judge_template), criteria)
@@ -111,13 +108,35 @@ def calls_of_round(proposed: int, bench: Workbench) -> tuple[int, int]:
     return pilot + raced, select_N * calls_of(min(FEWEST_RACING + 1, proposed), settings)
 
 
+def pilots_of_round(bench: Workbench) -> int:
+    """Calls by which proposing models try candidates before they submit any."""
+    return len(bench.settings.proposers) * MOST_PILOTS * min(PILOT, bench.comparison.read.layout.samples)
+
+
 def calls_of(criteria: int, settings: DiscoverSettings) -> int:
     """Calls that so many criteria of one answer take."""
     return -(-criteria // settings.criteria_per_call)
 
 
+def proposing(spec: str, rounds: int, prompt: str, settings: DiscoverSettings) -> Sending:
+    """Conversations that begin with the prompt and have every turn in them, each as long as it may be."""
+    shown = CHARACTERS_SHOWN // CHARACTERS_A_TOKEN + LOOK_TOKENS
+    tokens_in = (STEPS + 1) * (len(prompt) // CHARACTERS_A_TOKEN) + shown * sum(range(STEPS + 1))
+    tokens_out = STEPS * LOOK_TOKENS + SUBMIT_TOKENS
+    return _priced(
+        "proposing", spec, rounds * (STEPS + 1), rounds * tokens_in, rounds * tokens_out, prompt, settings
+    )
+
+
 def sending(kind: str, spec: str, calls: int, prompt: str, written: int, settings: DiscoverSettings) -> Sending:
-    tokens_in, tokens_out = calls * (len(prompt) // CHARACTERS_A_TOKEN), calls * written
+    """Calls of the prompt's length, each answered with so many tokens."""
+    tokens_in = calls * (len(prompt) // CHARACTERS_A_TOKEN)
+    return _priced(kind, spec, calls, tokens_in, calls * written, prompt, settings)
+
+
+def _priced(
+    kind: str, spec: str, calls: int, tokens_in: int, tokens_out: int, prompt: str, settings: DiscoverSettings
+) -> Sending:
     price: Price | None = load_prices(settings.prices).of(parse_spec(spec))
     cost = None if price is None else price.most(tokens_in, tokens_out)
     return Sending(kind, spec, calls, tokens_in, tokens_out, cost, prompt)

@@ -29,12 +29,17 @@ PROPOSING = "proposing"
 STEPS = 6
 """Turns in which a model may call tools before it submits."""
 
-_FEWEST_CHARACTERS = 3_000
-_FEWEST_WITH_TOOLS = 12_000
-"""Characters of samples in an opening; one call of a tool may show as many."""
+CHARACTERS_SHOWN = 12_000
+"""Characters that one call of a tool may show."""
 
-_LOOK_TOKENS = 1_000
-_SUBMIT_TOKENS = 4_000
+LOOK_TOKENS = 1_000
+SUBMIT_TOKENS = 4_000
+"""What a model may write in a turn with tools, and to submit."""
+
+_FEWEST_CHARACTERS = 3_000
+_FEWEST_WITH_TOOLS = CHARACTERS_SHOWN
+"""Characters of samples in an opening."""
+
 _CHARACTERS_A_TOKEN = 6
 """Characters of samples a token of what is submitted: a model that holds few samples gets less room for that."""
 
@@ -100,7 +105,7 @@ class _Proposer:
             turns = await self._looked(characters)
         except Lacking:
             turns = [self._opening(characters, tools=False)]
-        return await self._submitted(turns, min(_SUBMIT_TOKENS, characters // _CHARACTERS_A_TOKEN))
+        return await self._submitted(turns, min(SUBMIT_TOKENS, characters // _CHARACTERS_A_TOKEN))
 
     async def _looked(self, characters: int) -> list[Message]:
         """The conversation up to where the model has seen enough. Raises Lacking where there is no room for it."""
@@ -109,7 +114,7 @@ class _Proposer:
         turns = [self._opening(characters, tools=True)]
         toolbox = Toolbox(self._state, self._bench, self._judgments, self._reader)
         for _ in range(STEPS):
-            request = Request(tuple(turns), _LOOK_TOKENS, tools=TOOLS)
+            request = Request(tuple(turns), LOOK_TOKENS, tools=TOOLS)
             answer = (await self._asker.ask(request, PROPOSING, keep_request=True)).answer
             if answer.kind != "tool_calls":
                 if answer.text:

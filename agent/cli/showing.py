@@ -163,7 +163,7 @@ def _means(settings: "DiscoverSettings") -> str:
 
 def _sendings(settings: "DiscoverSettings", planned: "Sequence[Sending]") -> list[str]:
     """What language models would be sent, with one full example of each kind."""
-    lines = ["calls to language models, at most:"]
+    lines = ["calls to language models, at most, second tries not counted; tokens and prices by a rule of thumb:"]
     for one in planned:
         lines.append(
             f"  {one.kind} by {one.model}: {one.calls:,} calls, {one.input_tokens:,} tokens in, "

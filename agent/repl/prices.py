@@ -1,13 +1,20 @@
-"""What an act would take of language models at most, so that a person can say no; by the plan's rule of thumb."""
+"""What an act would take of language models, so that a person can say no: judging at most, proposing about."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.contrasts import CHARACTERS, Reader
-from agent.judgments import criterion_of
 from agent.models import salt_of
-from agent.plan import QUESTION_LIKE, TOKENS_A_VERDICT, Sending, calls_of_round, judge_example, sending
-from agent.proposer import STEPS, most_of, opening
+from agent.plan import (
+    QUESTION_LIKE,
+    TOKENS_A_VERDICT,
+    calls_of_round,
+    judge_example,
+    pilots_of_round,
+    proposing,
+    sending,
+)
+from agent.proposer import most_of, opening
 from agent.state import CandidateState, DiscoveryState, by_id, is_judged
 from agent.workbench import Workbench
 from probes.scale import IntArray
@@ -19,17 +26,22 @@ UNPRICED_CALLS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Expense:
-    """Calls and US dollars at most; None where a price is unknown."""
+    """Calls and US dollars, second tries not counted. cost: None where a price is unknown.
+
+    about: it is an estimate; else no more is taken, since a token is a byte at least.
+    """
 
     calls: int
     cost: float | None
+    about: bool = False
 
     def needs_a_word(self, limit: float) -> bool:
         """Whether a person is to confirm it."""
         return self.calls > UNPRICED_CALLS if self.cost is None else self.cost > limit
 
     def __str__(self) -> str:
-        return f"at most {count(self.calls, 'call')} to language models, {at_price(self.cost)}"
+        told = f"{count(self.calls, 'call')} to language models, {at_price(self.cost)}, second tries not counted"
+        return f"{'about' if self.about else 'at most'} {told}"
 
 
 NOTHING = Expense(0, 0.0)
@@ -38,13 +50,11 @@ NOTHING = Expense(0, 0.0)
 def of_judging(bench: Workbench, candidates: Sequence[CandidateState], rows: IntArray) -> Expense:
     """Judging candidates on rows, where the ledger does not hold it."""
     judged = [one for one in candidates if is_judged(one)]
-    judgments, spec = bench.judgments, bench.settings.judge_spec
-    if judgments is None or spec is None or not judged:
+    judgments = bench.judgments
+    if judgments is None or not judged:
         return NOTHING
-    criteria = [criterion_of(one) for one in judged[: bench.settings.criteria_per_call]]
-    prompt = judge_example(bench, judgments.models.template, criteria)
-    calls = judgments.calls_for(judged, rows)
-    return _sum([sending("judging", spec, calls, prompt, TOKENS_A_VERDICT * len(criteria), bench.settings)])
+    requests = judgments.requests_for(judged, rows)
+    return Expense(len(requests), _total([judgments.models.judge.asker.most_cost(one) for one in requests]))
 
 
 def of_proposing(state: DiscoveryState, bench: Workbench, *, selected: bool) -> Expense:
@@ -54,18 +64,19 @@ def of_proposing(state: DiscoveryState, bench: Workbench, *, selected: bool) -> 
     if not settings.proposers or judgments is None or settings.judge_spec is None:
         return NOTHING
     prompt = opening(state, bench, Reader(state, bench, salt_of(bench.run)), CHARACTERS, tools=True)
-    sent = [sending("proposing", spec, STEPS + 1, prompt, 500, settings) for spec in settings.proposers]
+    sent = [proposing(spec, 1, prompt, settings) for spec in settings.proposers]
     proposed = len(settings.proposers) * (most_of(state) + 1)
     chosen = [one for one in by_id(state["candidates"], state.get("chosen", [])) if is_judged(one)]
     on_read, on_select = calls_of_round(proposed, bench)
-    calls = judgments.calls_for(chosen, bench.comparison.read.row_N) + on_read + (on_select if selected else 0)
+    calls = judgments.calls_for(chosen, bench.comparison.read.row_N) + pilots_of_round(bench) + on_read
+    calls += on_select if selected else 0
     per_call = min(settings.criteria_per_call, proposed)
     example = judge_example(bench, judgments.models.template, [QUESTION_LIKE] * per_call)
     sent.append(sending("judging", settings.judge_spec, calls, example, TOKENS_A_VERDICT * per_call, settings))
-    return _sum(sent)
+    return Expense(sum(one.calls for one in sent), _total([one.cost for one in sent]), about=True)
 
 
-def _sum(sent: Sequence[Sending]) -> Expense:
-    costs = [one.cost for one in sent]
+def _total(costs: Sequence[float | None]) -> float | None:
+    """None where one is unknown."""
     known = [cost for cost in costs if cost is not None]
-    return Expense(sum(one.calls for one in sent), sum(known) if len(known) == len(costs) else None)
+    return sum(known) if len(known) == len(costs) else None

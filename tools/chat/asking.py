@@ -96,6 +96,10 @@ class Asker:
         finally:
             del self._flights[key]
 
+    def most_cost(self, request: Request) -> float | None:
+        """US dollars that a call can cost at most; None where the price is unknown."""
+        return self._price.most(*self.model.most_tokens(request)) if self._price else None
+
     def count_reused(self, purpose: str, count: int) -> None:
         """Counts judgments that were found in the ledger, so that no call was needed."""
         self._reused[purpose, self.model.name] += count
@@ -125,8 +129,7 @@ class Asker:
     async def _pay(
         self, key: bytes, request: Request, purpose: str, check: Check | None, text: str | None
     ) -> Asked:
-        most = self._price.most(*self.model.most_tokens(request)) if self._price else None
-        async with self._budget.claim(most) as claim:
+        async with self._budget.claim(self.most_cost(request)) as claim:
             began = time.monotonic()
             self.counts.in_flight += 1
             try:

@@ -136,6 +136,22 @@ class Judge:
             start += size
         return groups
 
+    def requests(self, criteria: Sequence[Criterion], items: Sequence[Item]) -> list[Request]:
+        """The calls that `judge` would make, second tries not counted; no fewer in any order of the criteria."""
+        unique = list(dict.fromkeys(items))
+        one_call = self.calls_for(len(criteria)) == 1
+        asked = []
+        for item, known in zip(unique, self.found(criteria, unique), strict=True):
+            missing = [place for place, one in enumerate(known) if one is None]
+            if one_call and missing:
+                groups = [missing]
+            elif len(missing) < len(criteria):  # which of them meet in one call depends on the order
+                groups = [[place] for place in missing]
+            else:
+                groups = self.groups(criteria, item)
+            asked += [self.request([criteria[place] for place in group], item) for group in groups]
+        return asked
+
     def request(self, criteria: Sequence[Criterion], item: Item, characters: int = SHOWN) -> Request:
         """One call: these criteria, in this order, on one answer."""
         return judge_request(self._template, self._salt, criteria, item, characters)

@@ -4,7 +4,9 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +21,7 @@ from agent.repl.asking import asked_for
 from agent.repl.desk import Desk
 from agent.repl.prices import Expense, of_judging, of_proposing
 from agent.repl.screen import Relay, Screen
+from agent.repl.session import Session
 from agent.settings import DiscoverSettings, ReplSettings
 from probes.errors import InputError, OutsideError
 from runs.directory import Run
@@ -62,6 +65,18 @@ def calls_in(run: Path) -> int:
         return sum(one.answered + one.unusable for one in ledger.usage())
     finally:
         ledger.close()
+
+
+def taken(session: Session, act: Callable[[], object]) -> tuple[int, float]:
+    """Calls and dollars that an act takes."""
+    judgments = session.bench.judgments
+    assert judgments is not None
+    before = judgments.models.budget.spent
+    act()
+    after = judgments.models.budget.spent
+    assert before.cost is not None
+    assert after.cost is not None
+    return after.calls - before.calls, after.cost - before.cost
 
 
 class TestGuidance:
@@ -174,6 +189,7 @@ class TestPrices:
             code, _, err = scripted(capfd, tmp_path, f"try {ASKED}\n", *arguments)
             assert code == 2
             assert "session.txt: line 1: at most 23 calls to language models, for $" in err
+            assert ", second tries not counted: more than" in err
             assert "--yes confirms it" in err
             assert not server.distinct
             assert scripted(capfd, tmp_path, f"try {ASKED}\n", *arguments, "--yes")[0] == 0
@@ -183,25 +199,33 @@ class TestPrices:
             )
             assert free[0] == 0
 
-    def test_no_round_takes_more_than_was_said(self, run: Path) -> None:
-        """Of calls at most as many as a person is asked about: to propose, to finish the round, to report."""
-        with ChatServer(ReaderWithControl()) as server, session_on(run, named(server)) as session:
-            for _ in range(2):
-                before = sum(server.served.values())
-                said = of_proposing(session.state, session.bench, selected=False)
-                session.propose("propose", {"most_proposed": 0})
-                assert 0 < sum(server.served.values()) - before <= said.calls
-                racing = [one for one in session.state["candidates"] if one["status"] == "racing"]
-                said = of_judging(session.bench, racing, session.bench.comparison.select.row_N)
-                before = sum(server.served.values())
-                session.greedy("greedy")
-                assert sum(server.served.values()) - before <= said.calls
-            chosen = set_of(session.state)
-            assert chosen
-            said = of_judging(session.bench, chosen, session.bench.comparison.part().row_N)
-            before = sum(server.served.values())
-            session.report("report")
-            assert 0 < sum(server.served.values()) - before <= said.calls
+    def test_no_round_takes_more_than_was_said(self, run: Path, tmp_path: Path) -> None:
+        """Calls and dollars that a person is asked about: to propose, to finish the round, to report.
+
+        Those of judging are the very calls that are made.
+        """
+        with ChatServer(ReaderWithControl()) as server:
+            prices = tmp_path / "prices.yaml"
+            prices.write_text(PRICES.format(spec=f'"{spec_of(server, "openai")}"'), encoding="utf-8")
+            priced = settings(server, rounds=2, name="d1", prices=prices)
+            with session_on(run, priced) as session:
+                for _ in range(2):
+                    said = of_proposing(session.state, session.bench, selected=False)
+                    assert str(said).startswith(f"about {said.calls:,} calls to language models, for $")
+                    calls, cost = taken(session, partial(session.propose, "propose", {"most_proposed": 0}))
+                    assert 0 < calls <= said.calls
+                    assert 0 < cost <= (said.cost or 0)
+                    racing = [one for one in session.state["candidates"] if one["status"] == "racing"]
+                    said = of_judging(session.bench, racing, session.bench.comparison.select.row_N)
+                    calls, cost = taken(session, partial(session.greedy, "greedy"))
+                    assert calls == said.calls
+                    assert cost <= (said.cost or 0)
+                chosen = set_of(session.state)
+                assert chosen
+                said = of_judging(session.bench, chosen, session.bench.comparison.part().row_N)
+                calls, cost = taken(session, partial(session.report, "report"))
+                assert calls == said.calls > 0
+                assert 0 < cost <= (said.cost or 0)
 
     def test_a_spent_budget_is_said(self, run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         with ChatServer(ReaderWithControl()) as server:
@@ -240,7 +264,7 @@ class TestMinutes:
         monkeypatch.setattr(signal, "signal", lambda number, handler: handler)
         with ChatServer(ReaderWithControl()) as server, session_on(run, named(server)) as session:
             screen = Screen(StringIO(), shown.append, Relay(lambda: nullcontext(Silent())))
-            desk = Desk(session, screen, ReplSettings(), ask)
+            desk = Desk(session, screen, ReplSettings(confirm_above=1), ask)
             desk.require_word(Expense(1, 1e6))
             console.run_console(desk)
             judgments = session.bench.judgments

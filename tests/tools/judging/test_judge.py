@@ -1,6 +1,7 @@
 """The judge against a server on loopback: grouping, checking, asking again, outcomes, and what is kept."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,27 +52,51 @@ def level(name: Any, quote: str = "absent") -> dict[str, Any]:
     return {"quote": quote, "level": name}
 
 
+def calls_to_come(
+    folder: Path, server: ChatServer, criteria: list[Criterion], items: list[Item] = ITEMS, per_call: int = 6
+) -> int:
+    """How many calls are foreseen, by what the ledger in the folder holds of that server's judgments."""
+    ledger = Ledger.open(folder / "ledger.sqlite")
+    try:
+        asker = Asker(connect(parse_spec(spec_text(server, "openai")), {}), ledger, Budget(ledger, "d1"), None)
+        judge = Judge(asker, ledger, load_template(), salt="a run", per_call=per_call)
+        return len(judge.requests(criteria, items))
+    finally:
+        ledger.close()
+
+
 def judged(
     folder: Path, model: Model, criteria: list[Criterion], items: list[Item] = ITEMS, **limits: Any
 ) -> tuple[list[list[Judgment | Outcome]], ChatServer]:
     with ChatServer(model) as server:
-        ledger = Ledger.open(folder / "ledger.sqlite")
-        per_call = limits.pop("per_call", 6)
+        return judge_on(server, folder, criteria, items, **limits), server
 
-        async def work() -> list[list[Judgment | Outcome]]:
-            asker = Asker(
-                connect(parse_spec(spec_text(server, "openai")), {}), ledger, Budget(ledger, "d1", **limits), None
-            )
-            judge = Judge(asker, ledger, load_template(), salt="a run", per_call=per_call)
-            try:
-                return await judge.judge(criteria, items)
-            finally:
-                await asker.close()
 
+def judge_on(
+    server: ChatServer,
+    folder: Path,
+    criteria: list[Criterion],
+    items: list[Item],
+    *,
+    per_call: int = 6,
+    **limits: Any,
+) -> list[list[Judgment | Outcome]]:
+    ledger = Ledger.open(folder / "ledger.sqlite")
+
+    async def work() -> list[list[Judgment | Outcome]]:
+        asker = Asker(
+            connect(parse_spec(spec_text(server, "openai")), {}), ledger, Budget(ledger, "d1", **limits), None
+        )
+        judge = Judge(asker, ledger, load_template(), salt="a run", per_call=per_call)
         try:
-            return run(work()), server
+            return await judge.judge(criteria, items)
         finally:
-            ledger.close()
+            await asker.close()
+
+    try:
+        return run(work())
+    finally:
+        ledger.close()
 
 
 def levels(verdicts: list[list[Judgment | Outcome]]) -> list[list[Any]]:
@@ -100,6 +125,26 @@ def test_calls_are_of_equal_size_and_equal_answers_judged_once(tmp_path: Path) -
     criteria = [Criterion(f"Question {n}?", YES_NO) for n in range(4)]
     judged(tmp_path, saying(lambda question, text: level("no"), seen), criteria, [ITEMS[0]] * 5, per_call=3)
     assert [len(one) for one in seen] == [2, 2]
+
+
+@pytest.mark.parametrize("held", [0, 1, 2, 4])
+@pytest.mark.parametrize("per_call", [1, 2, 3, 6])
+def test_calls_are_foreseen_before_they_are_made(tmp_path: Path, held: int, per_call: int) -> None:
+    """Exactly where all criteria go in one call, or none or all are known already; else never too few."""
+    criteria = [Criterion(f"Question {n}?", YES_NO) for n in range(4)]
+    items = [*ITEMS, ITEMS[0]]
+    with ChatServer(saying(lambda question, text: level("no"))) as server:
+        if held:
+            judge_on(server, tmp_path, criteria[:held], items)
+        for order in (criteria, criteria[::-1]):
+            foreseen = calls_to_come(tmp_path, server, order, items, per_call)
+            copy = shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}-{order[0].question[:10]}"))
+            before = sum(server.served.values())
+            judge_on(server, copy, order, items, per_call=per_call)
+            made = sum(server.served.values()) - before
+            assert made <= foreseen <= len(ITEMS) * (len(criteria) - held)
+            if per_call == 6 or held in (0, 4):
+                assert made == foreseen
 
 
 def test_a_missing_or_wrong_verdict_is_asked_again_alone_and_then_fails(tmp_path: Path) -> None:
