@@ -1,7 +1,7 @@
 """How a command ends: one line on stderr and an exit code, never a traceback unless `--debug`.
 
 0 done; 1 a defect of ours; 2 the user's input or usage is wrong; 3 a gate was exceeded; 4 something outside
-failed and the same command goes on; 130 interrupted, and the same command goes on.
+failed and the same command goes on; 130 interrupted, and the same command goes on, or begins anew.
 """
 
 import errno
@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import NoReturn, TextIO
 
@@ -22,12 +23,13 @@ from probes.errors import OrderparamError
 
 DEFECT, USAGE, GATE, OUTSIDE, INTERRUPTED = 1, 2, 3, 4, 130
 _OUTSIDE_ERRNO = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-_INTERRUPTED_LINE = "what is done is kept; the same command goes on from here"
+_KEEP_NOTHING = {"check", "import", "probes", "report", "transition"}
+"""Commands that are whole or not at all."""
 
 
 def end_process(app: typer.Typer, arguments: Sequence[str], program: str) -> NoReturn:
     """Run a command and end the process with its exit code; SIGTERM does what Ctrl-C does."""
-    _on_signals(_interrupt)
+    _on_signals(partial(_interrupt, _interrupted_line(arguments)))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character gets its escape
     code = ending_of(app, arguments, program)
@@ -41,7 +43,7 @@ def ending_of(app: typer.Typer, arguments: Sequence[str], program: str) -> int:
     try:
         return _invoke(app, given, program)
     except KeyboardInterrupt:
-        _say("interrupted", _INTERRUPTED_LINE)
+        _say("interrupted", _interrupted_line(given))
         return INTERRUPTED
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _reader_is_gone():
@@ -135,14 +137,22 @@ def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
         signal.signal(number, handler)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupted_line(arguments: Sequence[str]) -> str:
+    """What a person may count on; the command is the first argument that is no flag."""
+    command = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if command in _KEEP_NOTHING:
+        return "nothing of it is kept; the same command begins anew"
+    return "what is done is kept; the same command goes on from here"
+
+
+def _interrupt(line: str, number: int, frame: FrameType | None) -> None:
     """The first signal ends the command; a second one does not wait for what is being put away."""
-    _on_signals(_end_at_once)
+    _on_signals(partial(_end_at_once, line))
     raise KeyboardInterrupt
 
 
-def _end_at_once(number: int, frame: FrameType | None) -> None:
-    _say("interrupted", _INTERRUPTED_LINE)
+def _end_at_once(line: str, number: int, frame: FrameType | None) -> None:
+    _say("interrupted", line)
     os._exit(INTERRUPTED)
 
 

@@ -86,6 +86,29 @@ def test_usage_errors_are_one_line_that_names_the_flag(
     assert captured.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["transition", "RUN"], "nothing of it is kept; the same command begins anew"),
+        (["--debug", "transition", "RUN"], "nothing of it is kept; the same command begins anew"),
+        (["import", "a", "b", "--out", "RUN"], "nothing of it is kept; the same command begins anew"),
+        (["discover", "transition"], "what is done is kept; the same command goes on from here"),
+    ],
+)
+def test_what_an_interrupted_command_keeps_is_said_as_it_is(
+    arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    for name in ("transition", "import", "discover"):
+
+        @app.command(name, context_settings={"ignore_unknown_options": True})
+        def command(words: list[str]) -> None:
+            raise KeyboardInterrupt
+
+    assert ending_of(app, arguments, "orderparam") == INTERRUPTED
+    assert capfd.readouterr().err == f"orderparam: interrupted: {said}\n"
+
+
 WORKING = """
 import sys, time
 import typer
@@ -101,18 +124,32 @@ def command() -> None:
         print("putting away", flush=True)
         time.sleep(float(sys.argv[1]))
 
-end_process(app, [], "orderparam")
+@app.command()
+def transition() -> None:
+    command()
+
+end_process(app, [sys.argv[2]], "orderparam")
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    ("times", "command", "said"),
+    [
+        (1, "command", "what is done is kept; the same command goes on from here"),
+        (2, "command", "what is done is kept; the same command goes on from here"),
+        (2, "transition", "nothing of it is kept; the same command begins anew"),
+    ],
+)
 def test_a_signal_ends_with_130_and_one_line_and_a_second_one_does_not_wait(
-    number: signal.Signals, times: int
+    number: signal.Signals, times: int, command: str, said: str
 ) -> None:
     seconds = "0" if times == 1 else "60"
     process = subprocess.Popen(
-        [sys.executable, "-c", WORKING, seconds], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", WORKING, seconds, command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
@@ -124,7 +161,7 @@ def test_a_signal_ends_with_130_and_one_line_and_a_second_one_does_not_wait(
     _, err = process.communicate(timeout=30)
     assert time.monotonic() - started < 30
     assert process.returncode == INTERRUPTED
-    assert err == "orderparam: interrupted: what is done is kept; the same command goes on from here\n"
+    assert err == f"orderparam: interrupted: {said}\n"
 
 
 PRINTING = """
