@@ -208,6 +208,8 @@ def load_manifest(folder: Path) -> RunManifest:
     """
     path = folder / MANIFEST_FILE
     with explained(path, "read"):
+        if folder.is_file():
+            raise InputError(f"{shown(folder)}: is a file; name the folder of a run")
         if not folder.is_dir():
             raise InputError(f"{shown(folder)}: there is no such folder; name the folder of a run")
         if not path.is_file():

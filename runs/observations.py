@@ -69,7 +69,10 @@ def _identical(prompt_N: IntArray, condition_N: IntArray, facts: TextFacts) -> I
     common = int(counts_T2.min(axis=1).sum())
     limit = IDENTICAL_ALERT if np.median(facts.length_N[filled]) >= SHORT else SHORT_IDENTICAL_ALERT
     if common >= limit * possible:
-        yield f"{percent(common / possible)} of the responses are identical on both sides: was the adapter loaded?"
+        yield (
+            f"{percent(common / possible)} of the responses are identical on both sides: was the adapter loaded? "
+            "or was one file given twice?"
+        )
 
 
 def _hardly_paired(labels: Sequence[str], prompt_N: IntArray, condition_N: IntArray) -> Iterator[str]:

@@ -91,7 +91,7 @@ def scores_beside(beside: Beside, prompt_N: Sequence[int], condition_N: Sequence
         elif _looks_like_score(name, column, beside.column(name)) and _tells(column, prompt_N, condition_N):
             scores.columns[_free(name, scores.columns)] = column
     if scores.columns:
-        scores.notes.append(f"scores that came with the data: {listed(scores.columns)}")
+        scores.notes.append(f"scores that came with the data (--use-scores takes them): {listed(scores.columns)}")
     return scores
 
 

@@ -201,6 +201,7 @@ def test_what_is_not_there_is_refused_by_name(run: Run) -> None:
         (["discover", "before.jsonl", "--before-column", "response"], "--after-column"),
         (["import", "before.jsonl", "before.jsonl"], "--out"),
         (["import", "before.jsonl", "--out", "r"], "--axis"),
+        (["import", ".", "--out", "r"], ".: a folder; name two files, BEFORE AFTER, or give --axis NAME"),
         (["measure", "nope", "before.jsonl", "before.jsonl"], "nope"),
         (["probes", "nope"], "nope"),
         (["nope"], "nope"),

@@ -239,7 +239,8 @@ def test_a_side_without_any_response_is_refused(tmp_path: Path) -> None:
 def test_identical_responses_ask_for_the_adapter(equal: int, said: str | None, tmp_path: Path) -> None:
     after = changed("a", lambda n, _: {"response": rows("b")[n]["response"]} if n < equal else {})
     alerts = import_two(tmp_path, rows("b"), after).alerts
-    expected = f"{said} of the responses are identical on both sides: was the adapter loaded?"
+    asked = "was the adapter loaded? or was one file given twice?"
+    expected = f"{said} of the responses are identical on both sides: {asked}"
     assert alerts == ((expected,) if said else ())
 
 

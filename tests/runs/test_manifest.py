@@ -57,6 +57,8 @@ def test_run_json_has_the_keys_that_readers_rely_on(folder: Path) -> None:
 def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
     assert "there is no such folder" in refusal(tmp_path / "nowhere")
     assert f"{tmp_path} is not a run" in refusal(tmp_path)
+    (tmp_path / "before.jsonl").touch()
+    assert "before.jsonl: is a file; name the folder of a run" in refusal(tmp_path / "before.jsonl")
     (tmp_path / "run.json").mkdir()
     assert "is not a run" in refusal(tmp_path)
     assert "no such folder" in refusal(tmp_path / "\x1b[31mred\n")

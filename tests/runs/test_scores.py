@@ -78,7 +78,8 @@ def test_scores_in_columns_of_their_own_and_nothing_else(tmp_path: Path) -> None
     assert names_of(found) == {"aligned", "verdict", "is_refusal", "judge.value"}
     assert found[1] == {"aligned": 91.5, "verdict": "harmful", "is_refusal": "false", "judge.value": 1}
     assert "aligned" not in (found[3] or {})
-    assert any(note.startswith("scores that came with the data: 'aligned', 'verdict'") for note in imported.notes)
+    told = "scores that came with the data (--use-scores takes them): 'aligned', 'verdict'"
+    assert any(note.startswith(told) for note in imported.notes)
 
 
 def test_scores_that_one_side_lacks_are_kept(tmp_path: Path) -> None:
