@@ -1,6 +1,7 @@
 """`discover` with language models as a person meets it when the server or the key is at fault."""
 
 import logging
+import re
 import shutil
 import traceback
 from collections import Counter
@@ -13,12 +14,14 @@ from agent.cli.ending import OUTSIDE, USAGE, ending_of
 from agent.discovery import discover_run
 from probes.errors import InputError, OrderparamError, OutsideError
 from runs.directory import Run
+from runs.schema import LEDGER_FILE
 from tests.agent import in_process
 from tests.agent.read_by_models import coding_run, settings, spec_of
 from tests.servers.chat import Asked, ChatServer, Refused, Said
 from tests.servers.faults import Faults
 from tests.servers.hurry import hurry
 from tests.servers.reader import ReaderWithControl
+from tools.chat.ledger import Ledger
 from tools.report.document import Report
 
 PROVIDERS = ("openai", "anthropic")
@@ -80,6 +83,28 @@ class Limited(ReaderWithControl):
             raise Refused(*self.said)
         self.left -= 1
         return super().__call__(asked)
+
+
+def test_a_dry_run_says_as_many_calls_as_there_may_be_but_for_second_tries(
+    made: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(made, tmp_path / "run")
+    with ChatServer(ReaderWithControl()) as server:
+        asked = command(run, spec_of(server, "openai"))
+        code, out, _ = in_process.command(capfd, *asked, "--dry-run")
+        assert (code, server.served.total()) == (0, 0)
+        assert in_process.command(capfd, *asked)[0] == 0
+    assert "calls to language models, at most, second tries not counted; tokens and prices by a rule" in out
+    said = re.findall(r"^  (\w+) by \S+: ([\d,]+) calls, ([\d,]+) tokens in, ([\d,]+) out", out, re.MULTILINE)
+    assert [kind for kind, *_ in said] == ["proposing", "judging"]
+    ledger = Ledger.open_to_read(run / LEDGER_FILE)
+    taken = {one.purpose: one for one in ledger.usage()}
+    ledger.close()
+    for kind, *told in said:
+        calls, tokens_in, tokens_out = (int(number.replace(",", "")) for number in told)
+        assert 0 < taken[kind].answered <= calls
+        assert 0 < taken[kind].input_tokens <= tokens_in
+        assert 0 < taken[kind].output_tokens <= tokens_out
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
