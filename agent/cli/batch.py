@@ -140,7 +140,7 @@ def _at_once(text: str | None) -> int:
 
     if text is None:
         return 1
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 64):
+    if text not in map(str, range(1, 65)):
         raise InputError(f"--jobs: {text[:40]!r}: a whole number from 1 to 64 is wanted")
     return int(text)
 

@@ -101,11 +101,11 @@ def _help(desk: Desk, line: str, rest: str) -> None:
 
 
 def _propose(desk: Desk, line: str, rest: str) -> None:
-    told = re.fullmatch(r"(?:(\d+)\b)?\s*(.*)", rest, re.DOTALL)
+    told = re.fullmatch(r"(?:([-+]?\d+(?:\.\d+)?)\b)?\s*(.*)", rest, re.DOTALL)
     assert told is not None  # every text matches
+    if told[1] and told[1] not in map(str, range(1, MOST_TO_PROPOSE + 1)):
+        raise InputError(f"propose {shown(told[1])}: a number from 1 to {MOST_TO_PROPOSE} is wanted")
     most = int(told[1]) if told[1] else 0
-    if told[1] and not 1 <= most <= MOST_TO_PROPOSE:
-        raise InputError(f"propose {most}: a number from 1 to {MOST_TO_PROPOSE} is wanted")
     state = desk.state
     update: DiscoveryState = {"most_proposed": most}
     if told[2]:

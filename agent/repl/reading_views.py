@@ -114,10 +114,11 @@ def compare(bench: Workbench, wanted: str) -> View:
     """All answers of the read split to one prompt, both sides. wanted: its number, or its id."""
     comparison = bench.comparison
     ids = list(comparison.prompt_ids_Q)
+    numbers = [str(q + 1) for q in range(len(ids))]
     if wanted in ids:
         prompt = ids.index(wanted)
-    elif wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted) <= len(ids):
-        prompt = int(wanted) - 1
+    elif wanted in numbers:
+        prompt = numbers.index(wanted)
     else:
         raise InputError(f"compare {shown(wanted)}: no such prompt; give its number, 1 to {len(ids)}, or its id")
     read = comparison.read

@@ -225,6 +225,7 @@ def test_a_dry_run_says_what_would_be_and_leaves_nothing(
         (["PLAN", "--rounds", "3"], "--rounds: is for RUN --by domain; a plan holds its own settings"),
         (["PLAN", "--jobs", "none"], "--jobs: 'none': a whole number from 1 to 64 is wanted"),
         (["PLAN", "--jobs", "0"], "--jobs: '0'"),
+        (["PLAN", "--jobs", 5000 * "9"], "9': a whole number from 1 to 64 is wanted"),
         (["RUN"], "is a folder; a run is taken apart with --by domain"),
         (["RUN", "--by", "prompt"], "--by: 'prompt': a run is taken apart by its domains"),
         (["NOWHERE.yaml"], "there is no such file; name a plan, or a run with --by domain"),
