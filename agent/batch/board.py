@@ -163,7 +163,7 @@ def table_of(rows: Sequence[Row]) -> "Table":
 
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     table.add_column("job", max_width=28, no_wrap=True)
-    table.add_column("stage", max_width=60, no_wrap=True, overflow="ellipsis")
+    table.add_column("stage", max_width=60)  # the one that gives way on a narrow terminal
     for name in ("calls", "cost", "left in stage"):
         table.add_column(name, justify="right", no_wrap=True)
     styles = {"waits": "dim", "runs": "", "done": "green", "failed": "red", "stopped": "yellow"}

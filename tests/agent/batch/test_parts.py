@@ -122,6 +122,16 @@ def test_the_table_shows_job_stage_calls_cost_and_time_left(monkeypatch: pytest.
     assert lines[3] == ["money", "waits"]
 
 
+def test_the_stage_alone_gives_way_on_a_narrow_terminal() -> None:
+    rows = [Row("politics", "runs", "measuring the answers", 256, 256, 0.0, 1234, 0.5), Row("law")]
+    console = Console(file=io.StringIO(), width=60)
+    console.print(table_of(rows))
+    lines = [line.split() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert lines[0] == ["job", "stage", "calls", "cost", "left", "in", "stage"]
+    assert lines[1] == ["politics", "measuring", "the", "answers", "1,234", "$0.50"]
+    assert lines[2:] == [["(256", "of", "256)"], ["law", "waits"]]
+
+
 def test_a_job_is_interrupted_where_a_stage_begins() -> None:
     stop = threading.Event()
     board = LiveTable(lambda *_, **__: None)
