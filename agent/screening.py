@@ -12,6 +12,7 @@ from agent.comparison import Comparison, Part
 from agent.state import CandidateState, DiscoveryState, Status, by_id, is_judged, replaced
 from agent.workbench import Workbench
 from probes.scale import FloatArray, IntArray
+from probes.words import count
 from tools.cells import summing
 from tools.inference import Estimate
 from tools.layout import FEWEST_PROMPTS, Claim
@@ -120,7 +121,9 @@ def _few_hits(level_N: IntArray) -> str | None:
     off = len(present_N) - int(np.bincount(present_N).max())
     if off == 0:
         return "it does not fill two levels on the read split"
-    return f"only {off} samples of the read split off the most common level" if off < MIN_HITS else None
+    if off < MIN_HITS:
+        return f"only {count(off, 'sample')} of the read split off the most common level"
+    return None
 
 
 def standardised(levels_NJ: IntArray, group_N: IntArray | None = None) -> FloatArray:

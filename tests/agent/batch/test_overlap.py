@@ -77,7 +77,7 @@ def test_short_answers_of_their_own_were_not_read(tmp_path: Path) -> None:
 def test_what_is_not_independent_counts_as_one_and_is_said_in_one_line(files: list[Path]) -> None:
     """Three that share a version before, and one that was asked the same prompts and answered them anew."""
     jobs = [held(f"step{number}", files[0], files[number]) for number in (1, 2)]
-    jobs.append(held("elsewhere", *(renamed(path) for path in files[:2])))
+    jobs.append(held("elsewhere", renamed(files[0]), renamed(files[1])))
     found = overlap_of(jobs)
     assert found.independent(["step1", "step2", "elsewhere"]).tolist() == [
         [True, False, True],
