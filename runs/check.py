@@ -26,10 +26,11 @@ from runs.directory import DISCOVERIES_FOLDER, MEASURES_FOLDER, PARTS_FOLDER, SA
 from runs.files import explained, is_leftover, leftovers, shown
 from runs.lock import Owner, owner
 from runs.manifest import RunManifest, file_record, prompts_hash
-from runs.row_sums import changed_rows, unsealed
+from runs.row_sums import changed_rows, tables_sum, unsealed
 from runs.schema import (
     LEDGER_FILE,
     LEDGER_FORMAT,
+    LEDGER_TABLES,
     LOGLIK_FILE,
     PROMPTS_FILE,
     REPORT_FILE,
@@ -252,7 +253,9 @@ def _ledger(run: Run, holder: Owner | None) -> Iterator[Finding]:
 
 
 def _rows_of_ledger(database: sqlite3.Connection) -> str:
-    """ "ok", or which rows were changed."""
+    """ "ok", or what was changed: how the tables are laid out, or which rows."""
+    if tables_sum(database) != LEDGER_TABLES:
+        return "the tables are not laid out as those of a ledger"
     changed = changed_rows(database)
     return ", ".join(f"{count(rows, 'row')} of {table} changed" for table, rows in changed.items()) or "ok"
 

@@ -36,6 +36,12 @@ def changed_rows(database: sqlite3.Connection) -> dict[str, int]:
     return found
 
 
+def tables_sum(database: sqlite3.Connection) -> str:
+    """The checksum of how the tables and indices are laid out."""
+    laid_out = database.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+    return row_sum([value for row in laid_out for value in row]).hex()
+
+
 def sealed(data: bytes) -> bytes:
     """The bytes with their checksum behind them."""
     return data + hashlib.sha256(data).digest()[:SUM_BYTES]

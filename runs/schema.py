@@ -11,6 +11,7 @@ TOKEN_LOGLIK_FILE = "token_loglik.parquet"
 STATE_FILE, REPORT_FILE = "state.sqlite", "report.json"  # of a discovery
 LEDGER_FILE = "ledger.sqlite"
 LEDGER_FORMAT = 2  # its user_version
+LEDGER_TABLES = "c6fd13d99aab7154"  # the checksum of how its tables are laid out
 
 SPLITS = ("read", "select", "report")
 """Names of the three splits; a sample's `split` is one of them."""

@@ -230,6 +230,17 @@ def test_a_ledger_is_looked_into_and_the_log_of_a_killed_process_belongs_to_it(r
     assert "move it away" in finding.message
 
 
+def test_a_ledger_whose_tables_were_changed_is_damaged(run: Run) -> None:
+    path = run.path / LEDGER_FILE
+    Ledger.open(path).close()
+    assert check_run(run.path).findings == ()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"key BLOB", b"key BLOC", 1))
+    (finding,) = check_run(run.path).findings
+    assert (finding.severity, finding.where) == ("damaged", LEDGER_FILE)
+    assert finding.message.startswith("the tables are not laid out as those of a ledger; move it away")
+
+
 def test_a_ledger_of_another_format_is_named(run: Run) -> None:
     Ledger.open(run.path / LEDGER_FILE).close()
     assert check_run(run.path).findings == ()
