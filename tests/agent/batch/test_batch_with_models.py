@@ -1,5 +1,6 @@
 """Batches whose jobs ask language models: one ledger, one limit, one budget; servers that die; Ctrl-C."""
 
+import itertools
 import json
 import os
 import signal
@@ -214,12 +215,10 @@ def test_ctrl_c_keeps_what_is_in_flight_and_the_same_command_goes_on(
     files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     reader = ReaderWithControl()
-    asked_by_now = 0
+    numbers = itertools.count(1)  # requests come from several threads: each takes a number of its own
 
     def interrupting(asked: Asked) -> Said:
-        nonlocal asked_by_now
-        asked_by_now += 1
-        if asked_by_now == 25:
+        if next(numbers) == 25:
             os.kill(os.getpid(), signal.SIGINT)
         return reader(asked)
 
