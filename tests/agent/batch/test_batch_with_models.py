@@ -1,8 +1,6 @@
 """Batches whose jobs ask language models: one ledger, one limit, one budget; servers that die; Ctrl-C."""
 
-import itertools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -211,35 +209,7 @@ def said(line: str) -> tuple[int, float]:
     return int(words[words.index("most") + 1]), float(price.removeprefix("$"))
 
 
-def test_ctrl_c_keeps_what_is_in_flight_and_the_same_command_goes_on(
-    files: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    reader = ReaderWithControl()
-    numbers = itertools.count(1)  # requests come from several threads: each takes a number of its own
-
-    def interrupting(asked: Asked) -> Said:
-        if next(numbers) == 25:
-            os.kill(os.getpid(), signal.SIGINT)
-        return reader(asked)
-
-    with ChatServer(interrupting, delay=0.02) as server:
-        plan = asking(write_plan(files, ["art", "law"], head="pooled: false\n"), server)
-        arguments = ("batch", str(plan), "--jobs", "2", "--out", str(tmp_path / "out"))
-        code, stdout, stderr = command(capfd, *arguments)
-        assert (code, stdout) == (130, "")
-        assert "stopping once what is under way is put away" in stderr
-        assert "Traceback" not in stderr
-        assert not server.at_once  # what was in flight was answered
-        assert 25 <= server.served.total() < 25 + 2 * server.most_at_once
-        assert not (tmp_path / "out" / "summary.json").exists()
-        code, _, stderr = command(capfd, *arguments, "--quiet")
-        assert code == 0, stderr
-        assert settled(tmp_path / "out")["complete"]
-        assert set(server.served.values()) == {1}  # and kept
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("by", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_a_process_that_is_stopped_is_followed_by_one_that_goes_on(
     by: signal.Signals, files: Path, tmp_path: Path
 ) -> None:
