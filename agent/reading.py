@@ -6,12 +6,14 @@ Only the read split. Source: Method, section 3 (residual).
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from agent.comparison import Comparison, Part
 from agent.estimates import residual
 from agent.state import DiscoveryState, by_id
 from agent.workbench import Workbench
 from probes.scale import FloatArray, IntArray
+from runs.columns import places_of
 
 MOST_SHOWN = 4000
 """Samples of one round at most: enough for any word that matters, whatever the size of the run."""
@@ -35,12 +37,8 @@ def read(state: DiscoveryState, bench: Workbench) -> DiscoveryState:
 
 def rows_named(comparison: Comparison, sample_ids: Sequence[str]) -> IntArray:
     """The rows of the comparison with these ids, in their order."""
-    wanted = {one: place for place, one in enumerate(sample_ids)}
-    rows = np.empty(len(wanted), dtype=np.int64)
-    for row, one in enumerate(comparison.sample_ids):
-        if one in wanted:
-            rows[wanted[one]] = row
-    return rows
+    wanted = pa.chunked_array([pa.array(sample_ids, pa.string())])
+    return places_of(wanted, comparison.sample_ids.column)
 
 
 def unexplained_on(part: Part, state: DiscoveryState, bench: Workbench) -> FloatArray:

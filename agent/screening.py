@@ -59,8 +59,10 @@ def verdicts_on(
     row_N = bench.comparison.read.row_N
     reasons = screened(bench.levels(standing, row_N), standing, bench.levels(fresh, row_N), fresh)
     for j, candidate in enumerate(fresh):
-        few = _too_few_prompts(bench.comparison, bench.levels([candidate])[:, 0])
-        reasons[j] = None if candidate["given"] else reasons[j] or few
+        if candidate["given"]:
+            reasons[j] = None
+        elif reasons[j] is None:
+            reasons[j] = _too_few_prompts(bench.comparison, bench.levels([candidate])[:, 0])
     return [
         with_status(candidate, "screened out" if reason else "racing", reason)
         for candidate, reason in zip(fresh, reasons, strict=True)

@@ -297,7 +297,9 @@ def _database(
 
 def _links(run: Run) -> Iterator[Finding]:
     """Files that lie elsewhere; linked adapters and the ledger of a batch are meant to."""
-    for name in sorted(one.name for one in run.path.iterdir() if one.is_symlink() and one.name != LEDGER_FILE):
+    with explained(run.path, "read"):
+        names = [one.name for one in run.path.iterdir() if one.is_symlink()]
+    for name in sorted(set(names) - {LEDGER_FILE}):
         yield Finding("note", shown(name), "a link: a copy of the run holds it only if what it leads to is copied")
 
 

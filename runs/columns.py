@@ -112,7 +112,7 @@ def places_of(column: pa.ChunkedArray, known: pa.Array) -> IntArray:
     """Index into `known` of every value of a column. Raises ValueError for one that is not there."""
     index = pc.index_in(column, value_set=known)
     if index.null_count:
-        raise ValueError("a sample names a prompt that is not among the prompts")
+        raise ValueError("a value of a column is none of those that it may have")
     return np.asarray(index.to_numpy(), dtype=np.int64)
 
 

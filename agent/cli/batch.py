@@ -101,8 +101,8 @@ def batch(
     overrides; RUN --by domain has a job for each domain of its prompts. Jobs share a ledger, the limit on calls in
     flight, and the budget in calls and cost; max_minutes, where it is set, is of each job. The answer is a matrix
     of order parameters by domains: summary.html, summary.md and summary.json in the folder of the batch, with
-    links to the single reports. A job that fails does not stop the
-    others: the command then ends with 1, and the same command goes on with what is missing.
+    links to the single reports. A job that fails does not stop the others: the command then ends with 1, and the
+    same command goes on with what is missing.
     """
     from agent.batch.board import shown_on_stderr
     from agent.batch.plan_file import PlanError

@@ -110,16 +110,17 @@ def _require(sources: list[Path], flags: Mapping[str, Any]) -> None:
         raise InputError(f"{len(sources)} files where {wanted} is wanted: {', '.join(map(str, sources))}")
     if axis is not None and (by or columns):
         raise InputError("--axis: a sweep has no sides yet; leave --by, --before-column and --after-column out")
-    if len(sources) == 1 and not (axis or by or columns) and sources[0].is_dir():
+    if len(sources) > 1 or axis or by or columns:
+        return
+    if sources[0].is_dir():
         raise InputError(
             f"{sources[0]}: a folder; name two files, BEFORE AFTER, or give --axis NAME where it holds one file a "
             "value of a sweep"
         )
-    if len(sources) == 1 and not (axis or by or columns):
-        raise InputError(
-            f"{sources[0]}: one file alone; --axis NAME reads it as a sweep, --by COLUMN --before VALUE "
-            "--after VALUE or --before-column A --after-column B as two sides (--explain lists its fields)"
-        )
+    raise InputError(
+        f"{sources[0]}: one file alone; --axis NAME reads it as a sweep, --by COLUMN --before VALUE "
+        "--after VALUE or --before-column A --after-column B as two sides (--explain lists its fields)"
+    )
 
 
 def _explain(source: Path, how: "ImportOptions", *, as_json: bool) -> None:
