@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from runs.check import check_run
 from tests.torture.disk import NoMount, made, small_disk
-from tests.torture.processes import MAY_DIFFER, command, differing, environment, report_of
+from tests.torture.processes import MAY_DIFFER, command, differing, ended, report_of
 from tests.torture.tally import SECONDS, Tally, tallied
 
 NAMES = (
@@ -51,31 +51,15 @@ class Place:
         return self.name
 
 
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    told: str
-    said: str = field(repr=False)
-
-
 def _bound_by_rights() -> None:
     """What follows may not go past the rights of files, even as root."""
     for capability in (_DAC_OVERRIDE, _DAC_READ_SEARCH):
         ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
-def ended(arguments: list[Any], folder: Path) -> Ended:
-    """The command, run to its end."""
-    done = subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        timeout=4 * SECONDS,
-        preexec_fn=_bound_by_rights,
-    )
-    told, said = (one.decode("utf-8", "replace") for one in (done.stderr, done.stdout))
-    return Ended(done.returncode, told, said)
+def bound(arguments: list[Any], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """The command, run to its end within the rights of files."""
+    return ended(command(*arguments), folder, seconds=4 * SECONDS, begin=_bound_by_rights)
 
 
 # Where a run may lie
@@ -192,20 +176,22 @@ def attempt(place: Place, source: Path, spared: Any, folder: Path) -> bool:
     folder.mkdir(parents=True)
     arguments = place.arranged(source, folder)
     before = {path: _content(path) for path in _others(folder)}
-    end = ended(arguments, folder)
-    assert end.code in place.codes, f"exit code {end.code}: {end.told[-400:]!r}"
-    assert "Traceback" not in end.told + end.said, end.told[-400:]
-    assert all(mark not in end.told + end.said for mark in ("\x1b", "\u202e")), "not escaped where it was printed"
-    if end.code in REFUSED and not end.said:  # `check` says what is damaged on its own page
-        assert end.told.count("\n") == 1, f"more than one line: {end.told[-400:]!r}"
+    end = bound(arguments, folder)
+    assert end.returncode in place.codes, f"exit code {end.returncode}: {end.stderr[-400:]!r}"
+    assert "Traceback" not in end.stderr + end.stdout, end.stderr[-400:]
+    assert all(mark not in end.stderr + end.stdout for mark in ("\x1b", "\u202e")), (
+        "not escaped where it was printed"
+    )
+    if end.returncode in REFUSED and not end.stdout:  # `check` says what is damaged on its own page
+        assert end.stderr.count("\n") == 1, f"more than one line: {end.stderr[-400:]!r}"
     after = {path: _content(path) for path in _others(folder)}
     assert after == before, f"changed outside the run: {before.items() ^ after.items()}"
-    if end.code == 0 and arguments[0] == "discover":
+    if end.returncode == 0 and arguments[0] == "discover":
         damaged = [one.where for one in check_run(arguments[-1]).findings if one.severity == "damaged"]
         assert not damaged or "ledger" in place.name, f"damaged: {damaged}"
         differ = set(differing(report_of(arguments[-1], "d2"), spared)) - MAY_DIFFER
         assert not differ, f"the report differs in {differ}"
-    return end.code == 0
+    return end.returncode == 0
 
 
 def _others(folder: Path) -> list[Path]:
@@ -226,19 +212,21 @@ def read_only(source: Path, folder: Path) -> Tally:
 
 
 def _on_read_only(what: str, run: Path) -> bool:
-    end = ended([*what.split(), run], run.parent)
-    assert end.code in (DONE if what in ("check", "report") else REFUSED), f"exit code {end.code}: {end.told!r}"
-    if end.code != 0:
-        assert end.told.count("\n") == 1, f"more than one line: {end.told[-400:]!r}"
-    return end.code == 0
+    end = bound([*what.split(), run], run.parent)
+    assert end.returncode in (DONE if what in ("check", "report") else REFUSED), (
+        f"exit code {end.returncode}: {end.stderr!r}"
+    )
+    if end.returncode != 0:
+        assert end.stderr.count("\n") == 1, f"more than one line: {end.stderr[-400:]!r}"
+    return end.returncode == 0
 
 
 def attack(count: int, seed: int, folder: Path) -> Tally:
     """The first so many of all places, and a disk that may only be read, where one can be mounted."""
     source = made(folder / "made")
     for name in ("d1", "d2"):
-        done = ended(["discover", source, "--quiet", "--name", name], folder)
-        assert done.code == 0, done.told
+        done = bound(["discover", source, "--quiet", "--name", name], folder)
+        assert done.returncode == 0, done.stderr
     spared = report_of(source, "d2")
     shutil.rmtree(source / "discoveries" / "d2")
     found = tallied(list(places())[:count], lambda one: attempt(one, source, spared, folder / "place"))

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,26 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "orderparam", *(str(argument) for argument in arguments)]
 
 
-def ended(arguments: list[str], folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    """The command, run to its end in a folder, or here. What it says is kept."""
-    return subprocess.run(arguments, cwd=folder, env=environment(), capture_output=True, text=True)
+def ended(
+    arguments: list[str],
+    folder: Path | None = None,
+    *,
+    seconds: float | None = None,
+    begin: Callable[[], None] | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    """The command, run to its end in a folder, or here. What it says is kept.
+
+    seconds: that it may take. begin: what its process does first.
+    """
+    return subprocess.run(
+        arguments,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        preexec_fn=begin,
+    )
 
 
 def done_in(arguments: list[str]) -> float:

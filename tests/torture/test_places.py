@@ -20,8 +20,8 @@ TRIED = {
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = made(tmp_path_factory.mktemp("source") / "made")
-    done = places.ended(["discover", run, "--quiet", "--name", "d1"], run.parent)
-    assert done.code == 0, done.told
+    done = places.bound(["discover", run, "--quiet", "--name", "d1"], run.parent)
+    assert done.returncode == 0, done.stderr
     return run
 
 
